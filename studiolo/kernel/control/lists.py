@@ -1,0 +1,108 @@
+"""Pages of a collection: filtered in the query, with a token that goes on where the page ended."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from studiolo.kernel.access.visibility import Filter
+from studiolo.kernel.documents import resource_of
+from studiolo.kernel.faults import Invalid
+from studiolo.kernel.ids import Collection
+from studiolo.kernel.resource import ResourceType
+from studiolo.kernel.store.port import Page, Row, Store
+
+_PAGE = 100
+_MAX_PAGE = 1000
+_SCAN = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Ready bodies and the token of the next page."""
+
+    docs: Sequence[bytes]
+    next: str | None
+    rows: Sequence[Row] = field(default_factory=tuple[Row, ...])
+
+
+class Lister:
+    """Walks collections in the order of their keys, or the newest first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def page(self, declared: ResourceType, collection: Collection, query: Mapping[str, str], view: Filter) -> Listed:
+        """One page.
+
+        Raises:
+            Invalid: `$top`, `$skipToken` or `$orderBy` is malformed.
+        """
+        top = _number(query, "$top", _PAGE)
+        order = query.get("$orderBy", query.get("orderBy", "")).lower()
+        if order.startswith("createdtime") or order.startswith("createdat"):
+            return await self._newest(declared, collection, query, view, top, is_descending=not order.endswith("asc"))
+        after = _untoken(query.get("$skipToken") or query.get("$skiptoken") or query.get("$skip") or "")
+        facet = declared.finds(query) if declared.finds else None
+        rows: list[Row] = []
+        while True:
+            found = await self._scan(declared, collection, facet, after, max(top - len(rows), _SCAN if len(rows) or declared.shows else top))
+            for row in found.rows:
+                if view.shows(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
+                    rows.append(row)
+                    if len(rows) == top:
+                        more = row.key != found.rows[-1].key or found.next is not None
+                        return Listed([r.doc for r in rows], _token(row.key) if more else None, rows)
+            if found.next is None:
+                return Listed([r.doc for r in rows], None, rows)
+            after = found.next
+
+    async def _scan(self, declared: ResourceType, collection: Collection, facet: str | None, after: str, limit: int) -> Page:
+        under = collection.parent.key if collection.parent else ""
+        if facet is not None:
+            if declared.parent_draft is not None and collection.parent is not None and collection.parent.parent is not None:
+                under = collection.parent.parent.key  # look-ups by content go across the names of one workspace
+            return await self._store.by_facet(declared.key, facet, under=under, after=after, limit=limit)
+        if declared.is_tracked or declared.is_extension or not under:
+            return await self._store.below(under, type_name=declared.key, after=after, limit=limit)
+        return await self._store.page(collection.key, after=after, limit=limit)
+
+    async def _newest(  # noqa: PLR0913 - the parts of a page
+        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], view: Filter, top: int, *, is_descending: bool
+    ) -> Listed:
+        skip = _number(query, "$skip", 0) if query.get("$skip", "").isdigit() else 0
+        token = query.get("$skipToken", "")
+        skip = int(_untoken(token) or 0) if token else skip
+        rows: list[Row] = []
+        while True:
+            found = await self._store.newest(collection.key, limit=_SCAN, skip=skip, is_descending=is_descending)
+            for row in found:
+                skip += 1
+                if view.shows(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
+                    rows.append(row)
+                    if len(rows) == top:
+                        return Listed([r.doc for r in rows], _token(str(skip)), rows)
+            if len(found) < _SCAN:
+                return Listed([r.doc for r in rows], None, rows)
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not text.isdigit() or (name == "$top" and not 1 <= int(text) <= 1_000_000):
+        raise Invalid(f"'{name}' must be a positive whole number, not '{text[:50]}'.", code="InvalidQueryParameterValue", target=name)
+    return min(int(text), _MAX_PAGE) if name == "$top" else int(text)
+
+
+def _token(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _untoken(token: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Invalid("The '$skipToken' is not one that this server gave out.", code="InvalidSkipToken", target="$skipToken") from None

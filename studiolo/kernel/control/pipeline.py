@@ -1,0 +1,403 @@
+"""Decide, load, check, admit, commit: once, for every resource type.
+
+parse the id → decide → load and check the ETag → decode → `admit` (pure) → one commit of state, operation and event →
+the worker takes the steps. A type supplies `admit`, steps and actions; it writes none of this again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from studiolo.kernel import clock
+from studiolo.kernel.access.visibility import Filter
+from studiolo.kernel.control.lists import Listed, Lister
+from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
+from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
+from studiolo.kernel.faults import Conflict, Forbidden, Invalid, NotAllowed, NotFound, NotOffered, Stale
+from studiolo.kernel.gate import Gate
+from studiolo.kernel.ids import Collection, ResourceId
+from studiolo.kernel.operations import Operations, status_of
+from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType, SystemData
+from studiolo.kernel.store.port import ABSENT, ANY, DropResource, Emit, OperationRow, PutResource, Row, Store, Write
+
+_RACES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a write came to: the resource, its ready bytes, and the operation that goes on, if one does."""
+
+    resource: Resource
+    doc: bytes
+    is_new: bool
+    creates_with_ok: bool = False
+    operation: OperationRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a delete came to: whether there was something, and the operation that goes on, if one does."""
+
+    existed: bool
+    operation: OperationRow | None = None
+
+
+class Control:
+    """The use cases of the resource façade."""
+
+    def __init__(self, catalog: Catalog, store: Store, gate: Gate, operations: Operations, *, patience_seconds: float = 20.0) -> None:
+        self.catalog = catalog
+        self.store = store
+        self.gate = gate
+        self._operations = operations
+        self._patience = patience_seconds
+        self._lister = Lister(store)
+        Steps(catalog, store).register(operations)
+
+    # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def find(self, id_: ResourceId) -> Resource | None:
+        """The stored resource, or None. No decision is asked: for the platform's own use."""
+        row = await self.store.find(id_.key)
+        return resource_of(row, self.catalog.find(id_.type)) if row else None
+
+    async def get(self, caller: Caller, id_: ResourceId) -> bytes:
+        """The resource's ready bytes.
+
+        Raises:
+            Forbidden: the engine says no, whether or not the resource exists.
+            NotFound: there is no such resource or type.
+        """
+        declared = self.catalog.get(id_.type)
+        await self._judge(caller, declared, "read", id_)
+        row = await self.store.find(id_.key)
+        if row is None and declared.resolve is not None and (meant := await declared.resolve(id_)) is not None:
+            row = await self.store.find(meant.key)
+        if row is None:
+            raise await self._missing(id_, declared)
+        return await self._shown(row, declared)
+
+    async def list(self, caller: Caller, collection: Collection, query: Mapping[str, str]) -> Listed:
+        """A page of a collection: what the caller may see of it."""
+        declared = self.catalog.get(collection.type)
+        if "list" not in declared.verbs:
+            raise NotAllowed(f"'{declared.name}' cannot be listed.")
+        scope = collection.parent.text if collection.parent else "/"
+        view = await self.gate.visible(caller, declared.permission("read"), scope)
+        if declared.lists is not None:
+            bodies = await declared.lists(caller, collection, query)
+            if not bodies and view.is_empty and not _is_open(collection):
+                await self.gate.require(caller, declared.permission("read"), scope)
+            return Listed([msgspec.json.encode(b) for b in bodies if _sees(view, str(b.get("id", "")).lower())], None)
+        if view.is_empty and not _is_open(collection):
+            await self.gate.require(caller, declared.permission("read"), scope)
+        await self._expect_parent(collection, declared, caller)
+        listed = await self._lister.page(declared, collection, query, view)
+        if declared.view is None:
+            return listed
+        return Listed([await self._shown(row, declared) for row in listed.rows], listed.next, listed.rows)
+
+    async def operation(self, caller: Caller, operation_id: str) -> JsonObject:
+        """The status of a long operation, for whoever began it or may read its target."""
+        row = await self.store.operation(operation_id)
+        if row is None:
+            raise NotFound(f"There is no operation '{operation_id}'.", code="OperationNotFound")
+        begun_by = msgspec.json.decode(row.doc)["caller"]["oid"]
+        if begun_by != caller.oid:
+            target = row.target
+            await self.gate.require(caller, self.catalog.get(_type_of(target)).permission("read"), target)
+        return status_of(row)
+
+    # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def put(  # noqa: PLR0913 - the parts of a request
+        self,
+        caller: Caller,
+        id_: ResourceId,
+        body: JsonObject,
+        api_version: str = "",
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        is_patch: bool = False,
+    ) -> Outcome:
+        """Create or replace a resource (or merge into one), and wait a while for what must follow.
+
+        Raises:
+            Forbidden, Invalid, NotFound, Conflict, Stale, NotOffered: nothing was written.
+        """
+        declared = self.catalog.get(id_.type)
+        verb = "patch" if is_patch else "put"
+        if verb not in declared.verbs:
+            await self._judge(caller, declared, "write", id_)
+            raise NotAllowed(f"'{declared.name}' cannot be written with {verb.upper()}.")
+        draft = draft_from(body)
+        for _ in range(_RACES):
+            row = await self.store.find(id_.key)
+            old = resource_of(row, declared) if row else None
+            try:
+                return await self._write(caller, declared, old, self._asked(declared, id_, old, draft, caller, api_version, is_patch=is_patch), if_match, if_none_match)
+            except _LostRace:
+                continue
+        raise Conflict(f"'{id_}' is being changed by too many callers at once; try again.", code="AnotherOperationInProgress")
+
+    def _asked(  # noqa: PLR0913 - the parts of a request
+        self, declared: ResourceType, id_: ResourceId, old: Resource | None, draft: Draft, caller: Caller, api_version: str, *, is_patch: bool
+    ) -> Change:
+        new = patched(old, draft) if is_patch and old is not None else draft
+        if old is not None:
+            id_ = old.id
+            new = msgspec.structs.replace(new, location=new.location or old.location, kind=new.kind or old.kind, private=new.private or old.private)
+        return Change(id=id_, old=old, new=new, caller=caller, at=clock.stamp(clock.now()), fresh_id=clock.new_id(), api_version=api_version, is_patch=is_patch)
+
+    async def _write(self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None) -> Outcome:
+        request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
+        await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
+        if old is None and change.is_patch:
+            raise await self._missing(change.id, declared)
+        _check_preconditions(change.id, old, if_match, if_none_match)
+        if old is None:
+            declared.check_name(change.id.name)
+        declared.check_properties(change.new.properties)
+        parents = await self._expect_holders(change, declared)
+        for demand in declared.demands(change) if declared.demands else ():
+            await self.gate.require(caller, demand.action, demand.scope.text)
+        change = replace(change, facts=await self._facts(declared, change))
+        admitted = declared.admit(change)
+        resource = _resource(declared, change, admitted)
+        if old is not None and _same(old, resource):
+            return Outcome(old, encode(old), is_new=False, creates_with_ok=declared.creates_with_ok)
+        return await self._commit(caller, declared, old, resource, parents)
+
+    async def _commit(self, caller: Caller, declared: ResourceType, old: Resource | None, resource: Resource, parents: list[Write]) -> Outcome:
+        operation = None
+        if declared.provision is not None:
+            state = "Creating" if old is None else "Updating"
+            resource = msgspec.structs.replace(resource, properties={**resource.properties, "provisioningState": state})
+            operation = self._operations.new(PROVISION, resource.id, caller, context={"isNew": old is None})
+        row = row_of(resource)
+        writes: list[Write] = [
+            *parents,
+            PutResource(row, expect=old.etag if old else ABSENT, facets=tuple(declared.facets(resource)) if declared.facets else ()),
+            Emit(resource.system.last_modified_at, declared.permission("write"), "Accepted" if operation else "Succeeded", row.key, caller.oid, b"{}"),
+        ]
+        if operation is not None:
+            writes.append(operation)
+        try:
+            await self.store.commit(*writes)
+        except Stale:
+            raise _LostRace from None
+        if operation is None:
+            return Outcome(resource, row.doc, old is None, declared.creates_with_ok)
+        return await self._settled(declared, resource, operation.row, is_new=old is None)
+
+    async def _settled(self, declared: ResourceType, resource: Resource, operation: OperationRow, *, is_new: bool) -> Outcome:
+        ended = await self._operations.settle(operation, self._patience)
+        if ended.status == "Failed":
+            raise Steps.fault_of(ended)
+        row = await self.store.find(resource.id.key)
+        if row is None:
+            raise Conflict(f"'{resource.id}' was deleted while it was being made.", code="ResourceDeleted")
+        going_on = None if ended.status == "Succeeded" else ended
+        return Outcome(resource_of(row, declared), await self._shown(row, declared), is_new, declared.creates_with_ok, going_on)
+
+    async def delete(self, caller: Caller, id_: ResourceId, *, if_match: str | None = None) -> Deleted:
+        """Remove a resource and all that hangs on it, leaves first.
+
+        Raises:
+            Forbidden, Stale, Conflict, NotAllowed: nothing was removed.
+        """
+        declared = self.catalog.get(id_.type)
+        row = await self.store.find(id_.key)
+        old = resource_of(row, declared) if row else None
+        change = Change(id=id_, old=old, new=draft_of(old) if old else Draft(), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True)
+        request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
+        await self._judge(caller, declared, "delete", id_, request=request, resource=attributes)
+        if "delete" not in declared.verbs:
+            raise NotAllowed(f"'{declared.name}' cannot be deleted.")
+        if old is None or row is None:
+            return Deleted(existed=False)
+        _check_preconditions(id_, old, if_match, None)
+        if declared.may_delete is not None:
+            await declared.may_delete(old)
+        has_children = bool((await self.store.below(row.key, limit=1)).rows)
+        if declared.retire is None and not has_children:
+            await self.store.commit(
+                DropResource(row.key, row.type, expect=row.etag if if_match else ANY),
+                Emit(change.at, declared.permission("delete"), "Succeeded", row.key, caller.oid, b"{}"),
+            )
+            return Deleted(existed=True)
+        operation = self._operations.new(DELETE, old.id, caller)
+        await self.store.commit(operation, Emit(change.at, declared.permission("delete"), "Accepted", row.key, caller.oid, b"{}"))
+        ended = await self._operations.settle(operation.row, self._patience)
+        if ended.status == "Failed":
+            raise Steps.fault_of(ended)
+        return Deleted(existed=True, operation=None if ended.status == "Succeeded" else ended)
+
+    async def act(self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = "") -> JsonObject | None:  # noqa: PLR0913
+        """Run a POST action.
+
+        Raises:
+            Forbidden, NotFound, and whatever the action raises.
+        """
+        declared = self.catalog.get(id_.type)
+        action = declared.action(name)
+        await self._judge(caller, declared, action.permission or action.name, id_)
+        row = await self.store.find(id_.key)
+        if row is None:
+            if not action.needs_no_resource:
+                raise await self._missing(id_, declared)
+            resource = _unwritten(declared, id_)
+        else:
+            resource = resource_of(row, declared)
+        result = await action.run(Invocation(resource, body, query, caller, api_version))
+        at = clock.stamp(clock.now())
+        await self.store.commit(Emit(at, declared.permission(action.permission or action.name), "Succeeded", id_.key, caller.oid, b"{}"))
+        return result
+
+    # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _judge(  # noqa: PLR0913 - the parts of a question
+        self, caller: Caller, declared: ResourceType, verb: str, id_: ResourceId, *, request: JsonObject | None = None, resource: JsonObject | None = None
+    ) -> None:
+        await self.gate.require(caller, declared.permission(verb), id_.text, request=request, resource=resource)
+
+    async def _shown(self, row: Row, declared: ResourceType) -> bytes:
+        """The ready bytes, or with what the type computes at read time laid over them."""
+        if declared.view is None:
+            return row.doc
+        resource = resource_of(row, declared)
+        overlay = await declared.view(resource)
+        return encode(msgspec.structs.replace(resource, properties={**resource.properties, **overlay})) if overlay else row.doc
+
+    async def _facts(self, declared: ResourceType, change: Change) -> dict[str, Resource | None]:
+        if declared.needs is None:
+            return {}
+        return {wanted.key: await self.find(wanted) for wanted in declared.needs(change)}
+
+    async def _missing(self, id_: ResourceId, declared: ResourceType) -> NotFound:
+        group = id_.group_id
+        if group is not None and group.key != id_.key and await self.store.find(group.key) is None:
+            return NotFound(f"Resource group '{group.name}' could not be found.", code="ResourceGroupNotFound")
+        if group is not None and group.key == id_.key:
+            return NotFound(f"Resource group '{id_.name}' could not be found.", code="ResourceGroupNotFound")
+        within = f" under resource group '{group.name}'" if group else ""
+        return NotFound(f"The Resource '{declared.name}/{'/'.join(id_.names)}'{within} was not found.", code="ResourceNotFound", target=id_.name)
+
+    async def _expect_holders(self, change: Change, declared: ResourceType) -> list[Write]:
+        """Check that the group and the parent are there; return the writes that make or update an asset's container."""
+        if change.old is not None:
+            return []
+        holder = change.id.parent
+        if holder is None or (declared.is_extension and len(change.id.names) == 1):
+            return []
+        parent_type = self.catalog.find(holder.type)
+        parent = await self.find(holder)
+        if parent_type is None or (parent is None and holder.type.lower().startswith("microsoft.resources/")):
+            raise await self._missing(holder, self.catalog.get(holder.type))
+        if declared.parent_draft is None:
+            if parent is None:
+                raise NotFound(f"Parent resource '{holder.name}' of type '{parent_type.name}' was not found; create it first.", code="ParentResourceNotFound")
+            return []
+        draft = declared.parent_draft(change, parent)
+        if draft is None:
+            return []
+        return await self._parent_writes(replace(change, id=holder, old=parent, new=draft, fresh_id=clock.new_id()), parent_type)
+
+    async def _parent_writes(self, upper: Change, declared: ResourceType) -> list[Write]:
+        if upper.old is None:
+            declared.check_name(upper.id.name)
+        above = await self._expect_holders(upper, declared)
+        upper = replace(upper, facts=await self._facts(declared, upper))
+        made = _resource(declared, upper, declared.admit(upper))
+        if upper.old is not None and _same(upper.old, made):
+            return above
+        expect = upper.old.etag if upper.old else ABSENT
+        return [*above, PutResource(row_of(made), expect=expect, facets=tuple(declared.facets(made)) if declared.facets else ())]
+
+    async def _expect_parent(self, collection: Collection, listed: ResourceType, caller: Caller) -> None:
+        parent = collection.parent
+        if parent is not None and listed.parent_draft is not None:
+            parent = parent.parent  # a container that nobody has made yet is an empty one
+        if parent is None or await self.store.find(parent.key) is not None:
+            return
+        declared = self.catalog.get(parent.type)
+        await self._judge(caller, declared, "read", parent)
+        raise await self._missing(parent, declared)
+
+
+class _LostRace(Exception):  # noqa: N818 - never leaves this module
+    """Somebody else's commit came between our read and our write."""
+
+
+def _is_open(collection: Collection) -> bool:
+    """Lists at a subscription or above answer with what one may see, and never with a refusal."""
+    return collection.parent is None or collection.parent.type == "Microsoft.Resources/subscriptions"
+
+
+def _sees(view: Filter, key: str) -> bool:
+    return view.shows(key)
+
+
+def _type_of(target: str) -> str:
+    from studiolo.kernel.ids import parse
+
+    return parse(target).type
+
+
+def _check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | None, if_none_match: str | None) -> None:
+    if if_none_match is not None:
+        if if_none_match.strip() != "*":
+            raise Invalid("If-None-Match on a write must be '*'.", code="InvalidHeaderValue", target="If-None-Match")
+        if old is not None:
+            raise Stale(f"'{id_}' exists already, and If-None-Match: * asks that it does not.")
+    if if_match is not None and if_match.strip() != "*":
+        wanted = [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
+        if old is None or old.etag not in wanted:
+            found = f'its ETag is "{old.etag}"' if old else "it does not exist"
+            raise Stale(f"'{id_}' does not match If-Match {if_match}: {found}. Read it again and retry.")
+    elif if_match is not None and old is None:
+        raise Stale(f"'{id_}' does not exist, and If-Match: * asks that it does.")
+
+
+def _resource(declared: ResourceType, change: Change, admitted: Draft) -> Resource:
+    who, kind = change.caller.name or change.caller.oid, "User" if change.caller.kind == "User" else "Application"
+    first = change.old.system if change.old else None
+    return Resource(
+        id=change.id,
+        type=declared.name,
+        etag=clock.new_tag(),
+        system=SystemData(
+            created_by=first.created_by if first else who,
+            created_by_type=first.created_by_type if first else kind,
+            created_at=first.created_at if first else change.at,
+            last_modified_by=who,
+            last_modified_by_type=kind,
+            last_modified_at=change.at,
+        ),
+        properties=admitted.properties,
+        location=admitted.location,
+        kind=admitted.kind,
+        tags=admitted.tags if admitted.tags is not None or not declared.is_tracked else {},
+        identity=admitted.identity,
+        sku=admitted.sku,
+        private=admitted.private,
+    )
+
+
+def _unwritten(declared: ResourceType, id_: ResourceId) -> Resource:
+    """A stand-in for an action on a resource that need not exist, such as a template's validation."""
+    nobody = SystemData("", "", "", "", "", "")
+    return Resource(id=id_, type=declared.name, etag="", system=nobody, properties={})
+
+
+def _same(old: Resource, new: Resource) -> bool:
+    """Whether a write changes nothing, so that repeating a PUT is free and keeps the ETag."""
+    parts = ("properties", "location", "kind", "tags", "identity", "sku", "private")
+    return all(getattr(old, part) == getattr(new, part) for part in parts)
+
+
+__all__ = ["Control", "Deleted", "Forbidden", "NotOffered", "Outcome"]

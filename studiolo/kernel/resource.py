@@ -1,0 +1,302 @@
+"""What a resource type declares, and the catalog of all types.
+
+A type is a value. The kernel does the rest once for every type: it parses the id, decides, loads, checks the ETag,
+decodes, asks `admit`, writes state, operation and event in one commit, and lets a worker take the steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from studiolo.kernel.faults import Invalid, NotFound
+from studiolo.kernel.ids import Collection, ResourceId
+
+JsonObject = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. `oid` is the principal's object id; a call by the platform itself has `is_platform`."""
+
+    oid: str
+    tenant: str = ""
+    kind: str = "ServicePrincipal"
+    name: str = ""
+    application: str = ""
+    is_platform: bool = False
+    # Data actions that this credential is limited to (a project key), on top of what the engine grants; None: no limit.
+    limited_to: tuple[str, ...] | None = None
+
+
+PLATFORM = Caller(oid="00000000-0000-0000-0000-000000000000", name="studiolo", kind="Platform", is_platform=True)
+
+
+class SystemData(msgspec.Struct, frozen=True, rename="camel"):
+    """Who made and who last changed a resource, and when (ISO 8601, UTC)."""
+
+    created_by: str
+    created_by_type: str
+    created_at: str
+    last_modified_by: str
+    last_modified_by_type: str
+    last_modified_at: str
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored resource. `private` never leaves the server through a resource body."""
+
+    id: ResourceId
+    type: str
+    etag: str
+    system: SystemData
+    properties: JsonObject
+    location: str | None = None
+    kind: str | None = None
+    tags: dict[str, str] | None = None
+    identity: JsonObject | None = None
+    sku: JsonObject | None = None
+    private: JsonObject = msgspec.field(default_factory=dict[str, Any])
+
+    @property
+    def name(self) -> str:
+        """The last name of the id."""
+        return self.id.name
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller wants the resource to be. A type's `admit` returns the draft that may be written."""
+
+    properties: JsonObject = msgspec.field(default_factory=dict[str, Any])
+    location: str | None = None
+    kind: str | None = None
+    tags: dict[str, str] | None = None
+    identity: JsonObject | None = None
+    sku: JsonObject | None = None
+    private: JsonObject = msgspec.field(default_factory=dict[str, Any])
+
+    def with_properties(self, **values: Any) -> Draft:
+        """The same draft with some properties set; None removes one."""
+        merged = {k: v for k, v in {**self.properties, **values}.items() if v is not None or k not in values}
+        return msgspec.structs.replace(self, properties=merged)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One asked-for write: the old state if there is one, the new draft, and the facts that `admit` asked for."""
+
+    id: ResourceId
+    old: Resource | None
+    new: Draft
+    caller: Caller
+    at: str
+    fresh_id: str
+    api_version: str = ""
+    is_patch: bool = False
+    is_delete: bool = False
+    facts: Mapping[str, Resource | None] = field(default_factory=dict[str, "Resource | None"])
+
+    def fact(self, id_text: str) -> Resource | None:
+        """A resource that the type's `needs` named, or None if it does not exist."""
+        return self.facts.get(id_text.lower())
+
+
+class Step(Protocol):
+    """What a long operation may do: named pieces of work whose outcomes are journalled."""
+
+    @property
+    def target(self) -> ResourceId:
+        """The resource that is worked on."""
+        ...
+
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf the work is done."""
+        ...
+
+    async def once(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` unless the journal holds its outcome; a worker may die anywhere and run the operation again.
+
+        The outcome must be JSON. Work must therefore be safe to repeat: it can have run without having been recorded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A further decision that a write or an action needs, beyond the action on its own id."""
+
+    action: str
+    scope: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A POST action on a resource, or on its collection's parent."""
+
+    resource: Resource
+    body: JsonObject
+    query: Mapping[str, str]
+    caller: Caller
+    api_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An action's answer that goes on in the background: the operation's id."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A named POST on one resource. Its permission is `{type}/{permission or name}/action`."""
+
+    name: str
+    run: Callable[[Invocation], Awaitable[JsonObject | None]]
+    permission: str | None = None
+    is_secret: bool = False
+    # Runs although the resource is not there (yet): a template's validation.
+    needs_no_resource: bool = False
+    # Answers 202 with an empty body where clients wait for an end that has already come.
+    is_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list asks for, beyond paging: the caller's query options."""
+
+    query: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceType:
+    """A resource type, declared.
+
+    `schema` is a msgspec Struct that says which properties have which types; properties that it does not name are
+    kept as they came, so that a newer client loses nothing. `admit` says what may be written. `needs` names
+    resources that `admit` looks at. `demands` names further decisions. `provision` and `retire` are the steps of a
+    long write and of a delete. `view` gives properties computed at read time. `facets` are values by which a type's
+    resources can be found.
+    """
+
+    name: str
+    schema: type[msgspec.Struct]
+    admit: Callable[[Change], Draft]
+    about: str = ""
+    verbs: frozenset[str] = frozenset({"get", "list", "put", "patch", "delete"})
+    needs: Callable[[Change], Sequence[ResourceId]] | None = None
+    demands: Callable[[Change], Sequence[Demand]] | None = None
+    provision: Callable[[Resource, Step], Awaitable[Resource]] | None = None
+    # Refuses a delete by raising a fault, before anything is removed.
+    may_delete: Callable[[Resource], Awaitable[None]] | None = None
+    retire: Callable[[Resource, Step], Awaitable[None]] | None = None
+    # What goes before everything below the resource goes: things that are its children by meaning, not by id.
+    retire_first: Callable[[Resource, Step], Awaitable[None]] | None = None
+    # A first provisioning that failed leaves the resource as `Failed` to look at, instead of removing it.
+    keeps_failed: bool = False
+    view: Callable[[Resource], Awaitable[JsonObject]] | None = None
+    facets: Callable[[Resource], Iterable[str]] | None = None
+    # Answers a list by itself: the collection and its query to full bodies (inherited role assignments, subscriptions).
+    lists: Callable[[Caller, Collection, Mapping[str, str]], Awaitable[Sequence[JsonObject]]] | None = None
+    # Which resources of a page are shown, given the query (archived ones, a hash); None shows all.
+    shows: Callable[[Resource, Mapping[str, str]], bool] | None = None
+    # A facet that answers this query at once, instead of a walk through the collection.
+    finds: Callable[[Mapping[str, str]], str | None] | None = None
+    actions: tuple[Action, ...] = ()
+    name_pattern: str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+    is_tracked: bool = False  # has a location and tags, lives in a resource group
+    is_extension: bool = False  # may hang on any scope
+    # What a first write makes of its parent (an asset's container), in the same commit: given the parent as it stands or
+    # None, answers the parent's new draft or None to leave it. A missing parent is made on the way.
+    parent_draft: Callable[[Change, Resource | None], Draft | None] | None = None
+    # The id that a name stands for (a label, a default version), asked when a GET finds nothing.
+    resolve: Callable[[ResourceId], Awaitable[ResourceId | None]] | None = None
+    # Answers to a first PUT with 200 instead of 201, where clients insist.
+    creates_with_ok: bool = False
+    # Attributes of the authorization specification (section 6) that this type's calls carry: (request, resource).
+    attributes: Callable[[Change], tuple[JsonObject, JsonObject]] | None = None
+    read_action: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The type's name in lower case."""
+        return self.name.lower()
+
+    def permission(self, verb: str) -> str:
+        """The control action of a verb: read, write, delete or a POST action's name."""
+        if verb == "read" and self.read_action:
+            return self.read_action
+        if verb in ("read", "write", "delete"):
+            return f"{self.name}/{verb}"
+        return f"{self.name}/{verb}/action"
+
+    def action(self, name: str) -> Action:
+        """The POST action of this name, whatever its case.
+
+        Raises:
+            NotFound: the type has no such action.
+        """
+        for action in self.actions:
+            if action.name.lower() == name.lower():
+                return action
+        known = ", ".join(action.name for action in self.actions) or "none"
+        raise NotFound(f"The type '{self.name}' has no action '{name}'; it has: {known}.", code="InvalidResourceAction", target=name)
+
+    def check_name(self, name: str) -> None:
+        """Raise Invalid unless the name fits the type's pattern."""
+        if not re.fullmatch(self.name_pattern, name):
+            raise Invalid(
+                f"'{name}' is not a valid name for '{self.name}': it must match {self.name_pattern}.", code="InvalidResourceName", target="name"
+            )
+
+    def check_properties(self, properties: JsonObject) -> None:
+        """Raise Invalid if a property that the schema names has another JSON type."""
+        try:
+            msgspec.convert(properties, self.schema, strict=True)
+        except msgspec.ValidationError as error:
+            where = str(error).rpartition(" - at `$")[2].strip("`.")
+            what = str(error).partition(" - at `")[0]
+            target = f"properties.{where}" if where and " " not in where else "properties"
+            raise Invalid(f"{target}: {what}.", code="InvalidRequestContent", target=target) from None
+
+
+class Catalog:
+    """All resource types, by name without case."""
+
+    def __init__(self, types: Iterable[ResourceType]) -> None:
+        self._types: dict[str, ResourceType] = {}
+        for declared in types:
+            if declared.key in self._types:
+                msg = f"the type {declared.name} is declared twice"
+                raise ValueError(msg)
+            self._types[declared.key] = declared
+
+    def __iter__(self) -> Iterator[ResourceType]:
+        return iter(self._types.values())
+
+    def find(self, name: str) -> ResourceType | None:
+        """The type of this name, or None."""
+        return self._types.get(name.lower())
+
+    def get(self, name: str) -> ResourceType:
+        """The type of this name.
+
+        Raises:
+            NotFound: nothing serves this type (code `InvalidResourceType`).
+        """
+        found = self._types.get(name.lower())
+        if found is None:
+            namespace = name.partition("/")[0]
+            raise NotFound(
+                f"The resource type '{name}' is not offered here. The namespace '{namespace}' has: "
+                + (", ".join(t.name for t in self._types.values() if t.key.startswith(namespace.lower() + "/")) or "no types")
+                + ".",
+                code="InvalidResourceType",
+            )
+        return found

@@ -1,0 +1,43 @@
+"""The store: resources, operations, events, and sorted spaces of entries, written in one commit each."""
+
+from studiolo.kernel.store.port import (
+    ABSENT,
+    ANY,
+    DropEntry,
+    DropPayload,
+    DropResource,
+    DropSpace,
+    Emit,
+    Entry,
+    Event,
+    OperationRow,
+    Page,
+    PutEntry,
+    PutOperation,
+    PutPayload,
+    PutResource,
+    Row,
+    Store,
+    Write,
+)
+
+__all__ = [
+    "ABSENT",
+    "ANY",
+    "DropEntry",
+    "DropPayload",
+    "DropResource",
+    "DropSpace",
+    "Emit",
+    "Entry",
+    "Event",
+    "OperationRow",
+    "Page",
+    "PutEntry",
+    "PutOperation",
+    "PutPayload",
+    "PutResource",
+    "Row",
+    "Store",
+    "Write",
+]

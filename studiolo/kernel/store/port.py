@@ -1,0 +1,205 @@
+"""The port of the store, and the writes that one commit can hold.
+
+Three shapes hold everything durable: *resources* (by lower-case id), *operations* with their *events*, and
+*spaces*: sorted maps from a text key to a small JSON document, for what a room keeps in numbers (blobs of a
+container, keys, sessions). A *payload* is a byte string of at most a few dozen KB that belongs to an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+ANY: Final = "*any*"
+"""Write whatever is there."""
+ABSENT: Final = "*absent*"
+"""Write only if nothing is there."""
+
+
+class Row(NamedTuple):
+    """A stored resource. `doc` is the resource body as clients get it, `private` what they never get (both JSON)."""
+
+    key: str
+    type: str  # lower case
+    parent: str  # lower-case path of the collection that holds it
+    etag: str
+    doc: bytes
+    private: bytes | None
+    created: str  # ISO 8601, for ordering
+
+
+class Entry(NamedTuple):
+    """One entry of a space."""
+
+    key: str
+    etag: str
+    doc: bytes
+
+
+class OperationRow(NamedTuple):
+    """A long operation. `token` fences: a worker writes only while it holds the newest."""
+
+    id: str
+    target: str
+    kind: str
+    status: str
+    doc: bytes  # caller, journal, error: JSON
+    token: int
+    owner: str | None
+    leased_until: float  # seconds since the epoch; 0: free
+    created: str
+
+
+class Event(NamedTuple):
+    """One line of the activity log."""
+
+    seq: int
+    at: str
+    action: str
+    status: str
+    target: str
+    caller: str
+    doc: bytes
+
+
+class PutResource(NamedTuple):
+    """Insert or replace a resource. `expect` is an ETag, ANY or ABSENT. `facets` replace the old ones."""
+
+    row: Row
+    expect: str = ANY
+    facets: tuple[str, ...] = ()
+
+
+class DropResource(NamedTuple):
+    """Remove a resource."""
+
+    key: str
+    type: str
+    expect: str = ANY
+
+
+class PutEntry(NamedTuple):
+    """Insert or replace an entry of a space."""
+
+    space: str
+    entry: Entry
+    expect: str = ANY
+
+
+class DropEntry(NamedTuple):
+    """Remove an entry of a space."""
+
+    space: str
+    key: str
+    expect: str = ANY
+
+
+class DropSpace(NamedTuple):
+    """Remove a space with all its entries."""
+
+    space: str
+
+
+class PutPayload(NamedTuple):
+    """Write a payload under a fresh name."""
+
+    name: str
+    data: bytes
+
+
+class DropPayload(NamedTuple):
+    """Remove a payload."""
+
+    name: str
+
+
+class PutOperation(NamedTuple):
+    """Insert an operation (`expect_token` None) or replace it while its token is still `expect_token`."""
+
+    row: OperationRow
+    expect_token: int | None = None
+
+
+class Emit(NamedTuple):
+    """Append an event; the store gives it its number."""
+
+    at: str
+    action: str
+    status: str
+    target: str
+    caller: str
+    doc: bytes
+
+
+Write = PutResource | DropResource | PutEntry | DropEntry | DropSpace | PutPayload | DropPayload | PutOperation | Emit
+
+
+class Page(NamedTuple):
+    """A page of rows and the key to go on from; None at the end."""
+
+    rows: Sequence[Row]
+    next: str | None
+
+
+class Store(Protocol):
+    """Durable state. Reads see every commit that was acknowledged before them."""
+
+    def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
+        """Call `listener` with the writes of each commit, after it is durable and before its caller is told."""
+        ...
+
+    async def find(self, key: str) -> Row | None:
+        """The resource with this lower-case id."""
+        ...
+
+    async def page(self, parent: str, *, after: str = "", limit: int = 100) -> Page:
+        """Resources directly in a collection (lower-case path), by key."""
+        ...
+
+    async def newest(self, parent: str, *, limit: int, skip: int = 0, is_descending: bool = True) -> Sequence[Row]:
+        """Resources of a collection by age, the last created first, or the first."""
+        ...
+
+    async def below(self, prefix: str, *, type_name: str | None = None, after: str = "", limit: int = 100) -> Page:
+        """Resources whose key begins with `prefix` + '/', by key, optionally of one type (lower case)."""
+        ...
+
+    async def by_facet(self, type_name: str, value: str, *, under: str = "", after: str = "", limit: int = 1000) -> Page:
+        """Resources of a type (lower case) that carry a facet, by key, optionally only below a key."""
+        ...
+
+    async def entry(self, space: str, key: str) -> Entry | None:
+        """One entry of a space."""
+        ...
+
+    async def entries(self, space: str, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Entry]:
+        """Entries of a space in the order of their keys' UTF-8 bytes, strictly after `after`, beginning with `prefix`."""
+        ...
+
+    async def payload(self, name: str) -> bytes | None:
+        """A payload's bytes."""
+        ...
+
+    async def operation(self, operation_id: str) -> OperationRow | None:
+        """One operation."""
+        ...
+
+    async def due(self, now: float, *, limit: int = 16) -> Sequence[OperationRow]:
+        """Unfinished operations whose lease has run out."""
+        ...
+
+    async def events(self, *, after: int = 0, under: str = "", limit: int = 100, newest_first: bool = False) -> Sequence[Event]:
+        """Events by number, optionally only those on a target below a key."""
+        ...
+
+    async def commit(self, *writes: Write) -> None:
+        """Make all writes durable, or none.
+
+        Raises:
+            Stale: an expectation does not hold; nothing was written.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was queued and let go of the files."""
+        ...

@@ -1,0 +1,278 @@
+"""The store on SQLite: point reads in the event loop, one writer thread that commits in groups.
+
+Grouping makes full synchronisation affordable: an acknowledged commit has reached the disk, and the cost of reaching
+it is shared by all callers that waited meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from studiolo.kernel.faults import Fault, Stale, Unavailable
+from studiolo.kernel.store.migrate import migrate
+from studiolo.kernel.store.port import (
+    ABSENT,
+    ANY,
+    DropEntry,
+    DropPayload,
+    DropResource,
+    DropSpace,
+    Emit,
+    Entry,
+    Event,
+    OperationRow,
+    Page,
+    PutEntry,
+    PutOperation,
+    PutPayload,
+    PutResource,
+    Row,
+    Write,
+)
+
+_GROUP = 256
+_ROW = "key, type, parent, etag, doc, private, created"
+_OPERATION = "id, target, kind, status, doc, token, owner, leased_until, created"
+_EVENT = "seq, at, action, status, target, caller, doc"
+
+
+class _Job(NamedTuple):
+    writes: Sequence[Write]
+    done: asyncio.Future[None]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with the settings that the promises rest on."""
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=256)
+    for pragma in ("journal_mode=wal", "synchronous=full", "busy_timeout=10000", "cache_size=-8000", "wal_autocheckpoint=4000"):
+        connection.execute(f"pragma {pragma}")
+    return connection
+
+
+class SqliteStore:
+    """A `Store` in one SQLite file; see the port for its promises."""
+
+    def __init__(self, path: Path) -> None:
+        """Make or upgrade the file at `path` and start the writer."""
+        migrate(path)
+        self._reader = connect(path)
+        self._writer = connect(path)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._listeners: list[Callable[[Sequence[Write]], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
+        """See the port."""
+        self._listeners.append(listener)
+
+    # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def find(self, key: str) -> Row | None:
+        """See the port."""
+        found = self._reader.execute(f"select {_ROW} from resources where key = ?", (key,)).fetchone()
+        return Row._make(found) if found else None
+
+    async def page(self, parent: str, *, after: str = "", limit: int = 100) -> Page:
+        """See the port."""
+        sql = f"select {_ROW} from resources where parent = ? and key > ? order by key limit ?"
+        return self._page(sql, (parent, after, limit + 1), limit)
+
+    async def newest(self, parent: str, *, limit: int, skip: int = 0, is_descending: bool = True) -> Sequence[Row]:
+        """See the port."""
+        order = "desc" if is_descending else "asc"
+        sql = f"select {_ROW} from resources where parent = ? order by created {order}, key {order} limit ? offset ?"
+        return [Row._make(r) for r in self._reader.execute(sql, (parent, limit, skip))]
+
+    async def below(self, prefix: str, *, type_name: str | None = None, after: str = "", limit: int = 100) -> Page:
+        """See the port."""
+        low, high = max(prefix + "/", after), prefix + "0"  # '0' follows '/' in ASCII
+        if type_name is None:
+            sql = f"select {_ROW} from resources where key > ? and key < ? order by key limit ?"
+            return self._page(sql, (low, high, limit + 1), limit)
+        sql = f"select {_ROW} from resources where type = ? and key > ? and key < ? order by key limit ?"
+        return self._page(sql, (type_name, low, high, limit + 1), limit)
+
+    async def by_facet(self, type_name: str, value: str, *, under: str = "", after: str = "", limit: int = 1000) -> Page:
+        """See the port."""
+        low, high = max(f"{under}/", after), f"{under}0"
+        sql = (
+            "select r.key, r.type, r.parent, r.etag, r.doc, r.private, r.created from facets f join resources r on r.key = f.key "
+            "where f.type = ? and f.value = ? and f.key > ? and f.key < ? order by f.key limit ?"
+        )
+        return self._page(sql, (type_name, value, low, high, limit + 1), limit)
+
+    def _page(self, sql: str, arguments: tuple[str | int, ...], limit: int) -> Page:
+        rows = [Row._make(r) for r in self._reader.execute(sql, arguments)]
+        if len(rows) <= limit:
+            return Page(rows, None)
+        return Page(rows[:limit], rows[limit - 1].key)
+
+    async def entry(self, space: str, key: str) -> Entry | None:
+        """See the port."""
+        found = self._reader.execute("select key, etag, doc from entries where space = ? and key = ?", (space, key)).fetchone()
+        return Entry._make(found) if found else None
+
+    async def entries(self, space: str, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Entry]:
+        """See the port."""
+        sql = "select key, etag, doc from entries where space = ? and key > ? and key >= ? and key < ? order by key limit ?"
+        high = prefix + "\U0010ffff" if prefix else "\U0010ffff\U0010ffff"
+        return [Entry._make(r) for r in self._reader.execute(sql, (space, after, prefix, high, limit))]
+
+    async def payload(self, name: str) -> bytes | None:
+        """See the port."""
+        found = self._reader.execute("select data from payloads where name = ?", (name,)).fetchone()
+        return found[0] if found else None
+
+    async def operation(self, operation_id: str) -> OperationRow | None:
+        """See the port."""
+        found = self._reader.execute(f"select {_OPERATION} from operations where id = ?", (operation_id,)).fetchone()
+        return OperationRow._make(found) if found else None
+
+    async def due(self, now: float, *, limit: int = 16) -> Sequence[OperationRow]:
+        """See the port."""
+        sql = f"select {_OPERATION} from operations where status = 'InProgress' and leased_until <= ? order by leased_until limit ?"
+        return [OperationRow._make(r) for r in self._reader.execute(sql, (now, limit))]
+
+    async def events(self, *, after: int = 0, under: str = "", limit: int = 100, newest_first: bool = False) -> Sequence[Event]:
+        """See the port."""
+        order = "desc" if newest_first else "asc"
+        if not under:
+            sql = f"select {_EVENT} from events where seq > ? order by seq {order} limit ?"
+            return [Event._make(r) for r in self._reader.execute(sql, (after, limit))]
+        sql = f"select {_EVENT} from events where seq > ? and (target = ? or (target > ? and target < ?)) order by seq {order} limit ?"
+        return [Event._make(r) for r in self._reader.execute(sql, (after, under, under + "/", under + "0", limit))]
+
+    # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def commit(self, *writes: Write) -> None:
+        """See the port."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._jobs.put(_Job(writes, done))
+        await done
+
+    async def close(self) -> None:
+        """See the port."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._reader.close()
+        self._writer.execute("pragma optimize")
+        self._writer.close()
+
+    def _write_groups(self) -> None:
+        last = False
+        while not last:
+            first = self._jobs.get()
+            if first is None:
+                return
+            group = [first]
+            while len(group) < _GROUP and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is None:
+                    last = True
+                    break
+                group.append(job)
+            outcomes = self._write_group(group)
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._tell, group, outcomes)
+
+    def _write_group(self, group: Sequence[_Job]) -> list[Fault | None]:
+        """Commit the jobs in one transaction; if that fails, each in its own, so that one cannot spoil the rest."""
+        try:
+            return self._transaction(group)
+        except sqlite3.Error:
+            outcomes: list[Fault | None] = []
+            for job in group:
+                try:
+                    outcomes += self._transaction([job])
+                except sqlite3.Error as error:
+                    outcomes.append(Unavailable(f"The store could not write: {error}. Check the free disk space.", code="StoreUnavailable"))
+            return outcomes
+
+    def _transaction(self, group: Sequence[_Job]) -> list[Fault | None]:
+        outcomes: list[Fault | None] = []
+        execute = self._writer.execute
+        execute("begin immediate")
+        try:
+            for job in group:
+                stale = next((w for w in job.writes if not self._holds(w)), None)
+                if stale is None:
+                    for write in job.writes:
+                        for sql, arguments in _statements(write):
+                            execute(sql, arguments)
+                    outcomes.append(None)
+                else:
+                    outcomes.append(Stale("The resource was changed or made by somebody else meanwhile; read it again and retry."))
+            execute("commit")
+        except BaseException:
+            if self._writer.in_transaction:
+                execute("rollback")
+            raise
+        return outcomes
+
+    def _holds(self, write: Write) -> bool:
+        match write:
+            case PutResource(row=row, expect=expect) if expect != ANY:
+                found = self._writer.execute("select etag from resources where key = ?", (row.key,)).fetchone()
+            case DropResource(key=key, expect=expect) if expect != ANY:
+                found = self._writer.execute("select etag from resources where key = ?", (key,)).fetchone()
+            case PutEntry(space=space, entry=entry, expect=expect) if expect != ANY:
+                found = self._writer.execute("select etag from entries where space = ? and key = ?", (space, entry.key)).fetchone()
+            case DropEntry(space=space, key=key, expect=expect) if expect != ANY:
+                found = self._writer.execute("select etag from entries where space = ? and key = ?", (space, key)).fetchone()
+            case PutOperation(row=row, expect_token=token) if token is not None:
+                found = self._writer.execute("select token from operations where id = ?", (row.id,)).fetchone()
+                return found is not None and found[0] == token
+            case _:
+                return True
+        return found is None if expect == ABSENT else found is not None and found[0] == expect
+
+    def _tell(self, group: Sequence[_Job], outcomes: Sequence[Fault | None]) -> None:
+        for job, fault in zip(group, outcomes, strict=True):
+            if fault is None:
+                for listener in self._listeners:
+                    listener(job.writes)
+            if job.done.cancelled():
+                continue
+            if fault is None:
+                job.done.set_result(None)
+            else:
+                job.done.set_exception(fault)
+
+
+_Statement = tuple[str, tuple[str | bytes | int | float | None, ...]]
+
+
+def _statements(write: Write) -> list[_Statement]:
+    match write:
+        case PutResource(row=row, facets=facets):
+            found: list[_Statement] = [(f"insert or replace into resources ({_ROW}) values (?, ?, ?, ?, ?, ?, ?)", tuple(row))]
+            found.append(("delete from facets where key = ?", (row.key,)))
+            found += [("insert or ignore into facets (type, value, key) values (?, ?, ?)", (row.type, value, row.key)) for value in facets]
+            return found
+        case DropResource(key=key):
+            return [("delete from resources where key = ?", (key,)), ("delete from facets where key = ?", (key,))]
+        case PutEntry(space=space, entry=entry):
+            return [("insert or replace into entries (space, key, etag, doc) values (?, ?, ?, ?)", (space, *entry))]
+        case DropEntry(space=space, key=key):
+            return [("delete from entries where space = ? and key = ?", (space, key))]
+        case DropSpace(space=space):
+            return [("delete from entries where space = ?", (space,))]
+        case PutPayload(name=name, data=data):
+            return [("insert into payloads (name, data) values (?, ?)", (name, data))]
+        case DropPayload(name=name):
+            return [("delete from payloads where name = ?", (name,))]
+        case PutOperation(row=row):
+            return [(f"insert or replace into operations ({_OPERATION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))]
+        case Emit():
+            return [("insert into events (at, action, status, target, caller, doc) values (?, ?, ?, ?, ?, ?)", tuple(write))]

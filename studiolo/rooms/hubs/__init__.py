@@ -1,0 +1,18 @@
+"""Hubs and projects: the workspaces in which everything else lives."""
+
+from __future__ import annotations
+
+from studiolo.kernel.resource import ResourceType
+from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Resources
+from studiolo.rooms.hubs.provider import workspaces
+from studiolo.rooms.hubs.service import WorkspaceService
+
+__all__ = ["WorkspaceService", "room"]
+
+
+def room(  # noqa: PLR0913 - one argument a port
+    resources: Resources, identities: Identities, containers: Containers, defaults: Defaults, *, base_url: str, subscription: str
+) -> tuple[WorkspaceService, list[ResourceType]]:
+    """Open the room: its service for whoever composes, and its resource types."""
+    service = WorkspaceService(resources, identities, containers, defaults, base_url=base_url, subscription=subscription)
+    return service, [workspaces(service)]

@@ -1,0 +1,236 @@
+"""What may be written to a workspace, and the names that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from typing import Final
+
+import msgspec
+
+from studiolo.kernel.faults import Conflict, Invalid, NotFound, NotOffered
+from studiolo.kernel.ids import ResourceId, parse
+from studiolo.kernel.resource import Change, Demand, Draft, JsonObject, Resource
+
+TYPE: Final = "Microsoft.MachineLearningServices/workspaces"
+HUB, PROJECT, DEFAULT = "Hub", "Project", "Default"
+KINDS: Final = {kind.lower(): kind for kind in (HUB, PROJECT, DEFAULT)}
+ELSEWHERE: Final = {"featurestore": "feature stores"}
+
+# Containers of a project (census STO-01): metrics and models, uploads, notebooks and flows, other files.
+CONTAINERS: Final = ("azureml", "blobstore", "code", "file")
+# What a project reads from its hub (census HUB-07): one setting, one place.
+FROM_HUB: Final = (
+    "storageAccount",
+    "keyVault",
+    "containerRegistry",
+    "applicationInsights",
+    "publicNetworkAccess",
+    "managedNetwork",
+    "encryption",
+    "systemDatastoresAuthMode",
+    "hbiWorkspace",
+)
+# Computed or owned by the platform; what a client sends back is dropped.
+_COMPUTED: Final = (
+    "workspaceId",
+    "discoveryUrl",
+    "mlFlowTrackingUri",
+    "provisioningState",
+    "associatedWorkspaces",
+    "notebookInfo",
+    "tenantId",
+    "privateLinkCount",
+    "storageHnsEnabled",
+    "serviceProvisionedResourceGroup",
+    "workspaceType",
+    "isPrivateLinkEnabled",
+    "creationTime",
+    "error",
+)
+_IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
+_IDENTITY_TYPES: Final = {
+    "systemassigned": "SystemAssigned",
+    "userassigned": "UserAssigned",
+    "systemassigned,userassigned": "SystemAssigned,UserAssigned",
+    "none": "None",
+}
+_NAMESPACE: Final = uuid.UUID("5a1f6d0e-6f0b-5d0c-9a55-6b1e7d3f2c41")
+
+
+def kind_of(text: str | None) -> str:
+    """The kind in its canonical spelling; no kind is Default.
+
+    Raises:
+        NotOffered: a kind of the original that is not here.
+        Invalid: no kind at all (code `InvalidWorkspaceKind`).
+    """
+    low = (text or DEFAULT).lower()
+    if low in KINDS:
+        return KINDS[low]
+    if low in ELSEWHERE:
+        raise NotOffered(f"Workspaces of kind '{text}' ({ELSEWHERE[low]}) are not offered; use Hub, Project or Default.", target="kind")
+    raise Invalid(f"'{text}' is not a kind of workspace; the kinds are Hub, Project and Default.", code="InvalidWorkspaceKind", target="kind")
+
+
+def hub_of(properties: JsonObject) -> ResourceId | None:
+    """The hub that a project names.
+
+    Raises:
+        Invalid: the value is not the id of a workspace.
+    """
+    text = properties.get("hubResourceId")
+    if not text:
+        return None
+    hub = parse(text)
+    if hub.type.lower() != TYPE.lower():
+        raise Invalid(f"'hubResourceId' must be the id of a workspace of kind Hub, not of a '{hub.type}'.", target="properties.hubResourceId")
+    return hub
+
+
+def needs(change: Change) -> list[ResourceId]:
+    """The hub, the storage account and the vault that a write names."""
+    named = [hub_of(change.new.properties)]
+    for member in ("storageAccount", "keyVault"):
+        text = change.new.properties.get(member)
+        named.append(parse(text) if text else None)
+    return [id_ for id_ in named if id_ is not None]
+
+
+def demands(change: Change) -> list[Demand]:
+    """Making a hub needs `hubs/write`; making a project needs `hubs/join/action` on its hub."""
+    kind = kind_of(change.new.kind)
+    if kind == HUB:
+        return [Demand(f"{TYPE}/hubs/write", change.id)]
+    hub = hub_of(change.new.properties)
+    if kind == PROJECT and hub is not None and change.old is None:
+        return [Demand(f"{TYPE}/hubs/join/action", hub)]
+    return []
+
+
+def admit(change: Change) -> Draft:
+    """The workspace that may be written.
+
+    Raises:
+        Invalid, NotFound, Conflict, NotOffered: the write breaks a rule.
+    """
+    old = change.old
+    kind = kind_of(change.new.kind)
+    asked = {k: v for k, v in change.new.properties.items() if k not in _COMPUTED and v is not None}
+    if old is not None:
+        _check_immutable(old, kind, change.new, asked)
+        # A PUT that leaves out what the platform filled in keeps it.
+        asked = {**{k: old.properties[k] for k in _IMMUTABLE if k in old.properties}, **asked}
+    if not change.new.location:
+        raise Invalid("The location property is required for this definition.", code="LocationRequired", target="location")
+    if kind == PROJECT:
+        asked = _as_project(change, asked)
+    elif "hubResourceId" in asked:
+        raise Invalid(f"Only a project has a hub; '{change.id.name}' is of kind {kind}.", target="properties.hubResourceId")
+    else:
+        _check_dependents(change, asked)
+    if asked.get("roleInheritance", "None") not in ("None", "Projects"):
+        raise Invalid("'roleInheritance' must be 'None' or 'Projects'.", target="properties.roleInheritance")
+    kept = old.properties.get("workspaceId") if old else None
+    return msgspec.structs.replace(
+        change.new,
+        kind=kind,
+        identity=_identity(change),
+        properties={
+            "friendlyName": change.id.name,
+            **asked,
+            "workspaceId": kept or change.fresh_id,
+            "provisioningState": "Succeeded",
+            "creationTime": old.properties.get("creationTime", change.at) if old else change.at,
+        },
+    )
+
+
+def _check_immutable(old: Resource, kind: str, new: Draft, asked: JsonObject) -> None:
+    if kind != old.kind and new.kind is not None:
+        raise Conflict(f"The kind of a workspace cannot change; '{old.name}' is of kind {old.kind}.", code="WorkspaceKindIsImmutable", target="kind")
+    if new.location and old.location and _plain(new.location) != _plain(old.location):
+        raise Conflict(f"The location of a workspace cannot change; '{old.name}' is in {old.location}.", code="InvalidResourceLocation", target="location")
+    for member in _IMMUTABLE:
+        before, after = old.properties.get(member), asked.get(member)
+        if before and after and before.lower() != after.lower():
+            raise Conflict(f"'{member}' of a workspace cannot change once it is set.", code="PropertyIsImmutable", target=f"properties.{member}")
+
+
+def _plain(location: str) -> str:
+    return location.replace(" ", "").lower()
+
+
+def _as_project(change: Change, asked: JsonObject) -> JsonObject:
+    hub_id = hub_of(asked)
+    if hub_id is None:
+        raise Invalid(
+            "A project needs a hub: set 'hubResourceId' to the id of a workspace of kind Hub.", code="HubResourceIdRequired", target="properties.hubResourceId"
+        )
+    hub = change.fact(hub_id.key)
+    if hub is None:
+        raise NotFound(f"The hub '{hub_id}' was not found; create it first.", code="HubNotFound", target="properties.hubResourceId")
+    if hub.kind != HUB:
+        raise Invalid(f"'{hub_id.name}' is of kind {hub.kind}; a project needs one of kind Hub.", code="InvalidHub", target="properties.hubResourceId")
+    if change.new.location and hub.location and _plain(change.new.location) != _plain(hub.location):
+        raise Invalid(f"A project lives in its hub's location, which is '{hub.location}'.", code="InvalidResourceLocation", target="location")
+    return {**{k: v for k, v in asked.items() if k not in FROM_HUB}, "hubResourceId": hub.id.text}
+
+
+def _check_dependents(change: Change, asked: JsonObject) -> None:
+    for member, type_name in (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults")):
+        if member not in asked:
+            continue
+        id_ = parse(asked[member])
+        if id_.type.lower() != type_name.lower():
+            raise Invalid(f"'{member}' must be the id of a '{type_name}', not of a '{id_.type}'.", target=f"properties.{member}")
+        if change.fact(id_.key) is None:
+            raise NotFound(f"'{id_}' was not found; create it first, or leave '{member}' out and one is made.", code="DependentResourceNotFound", target=f"properties.{member}")
+
+
+def _identity(change: Change) -> JsonObject:
+    asked = change.new.identity or {}
+    text = str(asked.get("type") or "SystemAssigned").replace(" ", "")
+    found = _IDENTITY_TYPES.get(text.lower())
+    if found is None:
+        raise Invalid(f"'{text}' is not an identity type; the types are: {', '.join(_IDENTITY_TYPES.values())}.", target="identity.type")
+    identity: JsonObject = {"type": found}
+    own: JsonObject = {k: v or {} for k, v in (asked.get("userAssignedIdentities") or {}).items() if v is not None or "UserAssigned" in found}
+    if "UserAssigned" in found:
+        if not own:
+            raise Invalid("An identity of type UserAssigned must name at least one identity.", target="identity.userAssignedIdentities")
+        identity["userAssignedIdentities"] = own
+    before = change.old.identity if change.old and change.old.identity else {}
+    for member in ("principalId", "tenantId"):
+        if member in before and "SystemAssigned" in found:
+            identity[member] = before[member]
+    return identity
+
+
+def dependent_name(prefix: str, workspace_name: str, workspace_id: str, *, limit: int = 24) -> str:
+    """A globally unique name for a storage account or a vault, from the workspace's name and id: lower-case letters and digits."""
+    digest = hashlib.sha256(workspace_id.encode()).hexdigest()[:10]
+    word = re.sub(r"[^a-z0-9]", "", workspace_name.lower())[: limit - len(prefix) - len(digest)]
+    return f"{prefix}{word}{digest}"
+
+
+def assignment_name(scope: str, principal: str, role: str) -> str:
+    """A role assignment's name that is the same whenever the same grant is written."""
+    return str(uuid.uuid5(_NAMESPACE, f"{scope.lower()}|{principal}|{role}"))
+
+
+def container_names(workspace_id: str) -> list[str]:
+    """The containers of a project: its id, a dash, and what they are for."""
+    return [f"{workspace_id}-{suffix}" for suffix in CONTAINERS]
+
+
+def storage_condition(workspace_id: str) -> str:
+    """The condition under which a project's identity reaches the hub's account (authorization specification, section 9).
+
+    The prefix is the project's GUID and a dash, so that no id can be another's beginning.
+    """
+    blobs = "Microsoft.Storage/storageAccounts/blobServices/containers"
+    own = f"@Resource[{blobs}:name] StringStartsWith '{workspace_id}-'"
+    control = " AND ".join(f"!(ActionMatches{{'{blobs}/{verb}'}})" for verb in ("read", "write", "delete"))
+    return f"((!(ActionMatches{{'{blobs}/blobs/*'}})) OR ({own})) AND (({control}) OR ({own}))"

@@ -1,0 +1,38 @@
+"""The declaration of workspaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from studiolo.kernel.resource import Action, Resource, ResourceType
+from studiolo.rooms.hubs import domain, schema
+from studiolo.rooms.hubs.service import WorkspaceService
+
+
+def _facets(workspace: Resource) -> Iterable[str]:
+    """A project is found by its hub, and every workspace by its GUID."""
+    hub = workspace.properties.get("hubResourceId")
+    if hub:
+        yield hub.lower()
+    yield workspace.properties["workspaceId"]
+
+
+def workspaces(service: WorkspaceService) -> ResourceType:
+    """Hubs, projects and plain workspaces: one type, three kinds."""
+    return ResourceType(
+        name=domain.TYPE,
+        about="Hubs, projects and plain workspaces (kinds Hub, Project, Default).",
+        schema=schema.WorkspaceProperties,
+        admit=domain.admit,
+        needs=domain.needs,
+        demands=domain.demands,
+        provision=service.provision,
+        retire_first=service.retire_projects,
+        retire=service.retire,
+        view=service.view,
+        facets=_facets,
+        shows=lambda workspace, query: not query.get("kind") or (workspace.kind or "").lower() in query["kind"].lower().split(","),
+        actions=(Action("diagnose", service.diagnose),),
+        name_pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,32}$",
+        is_tracked=True,
+    )

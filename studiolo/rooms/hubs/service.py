@@ -1,0 +1,173 @@
+"""Making, showing and removing workspaces."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from studiolo.kernel.ids import ResourceId, parse
+from studiolo.kernel.resource import PLATFORM, Invocation, JsonObject, Resource, Step
+from studiolo.rooms.hubs import domain
+from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Resources
+
+_ROLES = "Microsoft.Authorization/roleDefinitions"
+_OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+_AI_ADMINISTRATOR = "b78c5d69-af96-48a3-bf8d-a8b4d589de94"
+_DATA_SCIENTIST = "f6c7c914-8db3-469d-8ca1-694a8f32e121"
+_BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+_SHOWN_PROJECTS = 1000
+
+
+class WorkspaceService:
+    """The use cases of hubs and projects."""
+
+    def __init__(  # noqa: PLR0913 - one argument a port
+        self, resources: Resources, identities: Identities, containers: Containers, defaults: Defaults, *, base_url: str, subscription: str
+    ) -> None:
+        self._resources = resources
+        self._identities = identities
+        self._containers = containers
+        self._defaults = defaults
+        self._base_url = base_url
+        self._host = urlsplit(base_url).netloc
+        self._subscription = subscription
+
+    async def provision(self, workspace: Resource, step: Step) -> Resource:
+        """Give the workspace its identity, storage, vault, containers, grants and furniture. Every part is safe to repeat."""
+        if workspace.kind != domain.PROJECT:
+            workspace = await self._with_dependents(workspace)
+        workspace = await self._with_identity(workspace)
+        if not step.caller.is_platform:
+            await self._grant(workspace.id, step.caller.oid, step.caller.kind, _OWNER)
+        if workspace.kind == domain.HUB:
+            await self._grant_self(workspace, _AI_ADMINISTRATOR)
+            return workspace
+        await self._grant_self(workspace, _DATA_SCIENTIST)
+        account = await self.storage_account(workspace)
+        await self._grant_storage(workspace, account)
+        for name in domain.container_names(workspace.properties["workspaceId"]):
+            await self._containers.ensure(account, name)
+        await self._defaults.furnish(workspace)
+        return workspace
+
+    async def storage_account(self, workspace: Resource) -> ResourceId:
+        """The storage account that holds a workspace's containers: its own, or its hub's."""
+        if workspace.kind == domain.PROJECT:
+            hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
+            if hub is not None:
+                return parse(hub.properties["storageAccount"])
+        return parse(workspace.properties["storageAccount"])
+
+    async def _with_dependents(self, workspace: Resource) -> Resource:
+        """Make the storage account and the vault that the caller did not name (census HUB-04)."""
+        group = workspace.id.group_id
+        if group is None:
+            return workspace
+        made: JsonObject = {}
+        for member, kind, prefix, body in (
+            ("storageAccount", "Microsoft.Storage/storageAccounts", "st", {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}}),
+            ("keyVault", "Microsoft.KeyVault/vaults", "kv", {"properties": {"enableRbacAuthorization": True}}),
+        ):
+            if member in workspace.properties:
+                continue
+            name = domain.dependent_name(prefix, workspace.name, workspace.properties["workspaceId"])
+            id_ = group.extension(kind, name)
+            await self._resources.ensure(PLATFORM, id_, {"location": workspace.location, "tags": {"madeFor": workspace.name}, **body})
+            made[member] = id_.text
+        return msgspec.structs.replace(workspace, properties={**workspace.properties, **made}) if made else workspace
+
+    async def _with_identity(self, workspace: Resource) -> Resource:
+        identity = workspace.identity or {}
+        if "SystemAssigned" not in identity.get("type", "") or "principalId" in identity:
+            return workspace
+        principal, tenant = await self._identities.ensure(workspace.id, workspace.name)
+        return msgspec.structs.replace(workspace, identity={**identity, "principalId": principal, "tenantId": tenant})
+
+    async def _grant_self(self, workspace: Resource, role: str) -> None:
+        principal = (workspace.identity or {}).get("principalId")
+        if principal:
+            await self._grant(workspace.id, principal, "ServicePrincipal", role)
+
+    async def _grant_storage(self, workspace: Resource, account: ResourceId) -> None:
+        principal = (workspace.identity or {}).get("principalId")
+        if principal:
+            condition = domain.storage_condition(workspace.properties["workspaceId"])
+            await self._grant(account, principal, "ServicePrincipal", _BLOB_CONTRIBUTOR, condition)
+
+    async def _grant(self, scope: ResourceId, principal: str, principal_type: str, role: str, condition: str | None = None) -> None:
+        """Write one role assignment; the same grant has the same name, so that writing it again changes nothing."""
+        id_ = scope.extension("Microsoft.Authorization/roleAssignments", domain.assignment_name(scope.key, principal, role))
+        properties: JsonObject = {
+            "roleDefinitionId": f"/subscriptions/{self._subscription}/providers/{_ROLES}/{role}",
+            "principalId": principal,
+            "principalType": principal_type,
+        }
+        if condition is not None:
+            properties |= {"condition": condition, "conditionVersion": "2.0"}
+        await self._resources.ensure(PLATFORM, id_, {"properties": properties})
+
+    async def retire_projects(self, hub: Resource, step: Step) -> None:
+        """A hub's projects go before the hub (census HUB-09)."""
+        del step
+        for project in await self.projects(hub):
+            await self._resources.remove(PLATFORM, project.id)
+
+    async def retire(self, workspace: Resource, step: Step) -> None:
+        """Take back what `provision` gave. Storage accounts and vaults stay: they can hold more than this workspace's things."""
+        del step
+        if workspace.kind != domain.HUB:
+            await self._defaults.clear(workspace)
+            account = await self._resources.find(await self.storage_account(workspace)) if self._has_storage(workspace) else None
+            if account is not None:
+                await self._containers.drop_all(account.id, f"{workspace.properties['workspaceId']}-")
+        await self._identities.retire(workspace.id)
+
+    @staticmethod
+    def _has_storage(workspace: Resource) -> bool:
+        return workspace.kind == domain.PROJECT or "storageAccount" in workspace.properties
+
+    async def projects(self, hub: Resource) -> list[Resource]:
+        """The projects of a hub."""
+        return list(await self._resources.by_facet(domain.TYPE, hub.id.key)) if hub.kind == domain.HUB else []
+
+    async def view(self, workspace: Resource) -> JsonObject:
+        """What a read adds: addresses, the hub's settings in a project, the projects in a hub."""
+        own = workspace.id
+        shown: JsonObject = {
+            "discoveryUrl": f"{self._base_url}/discovery",
+            "mlFlowTrackingUri": f"azureml://{self._host}/mlflow/v1.0{own.text}",
+            "workspaceType": "Microsoft.MachineLearningServices/workspaces",
+            "storageHnsEnabled": False,
+        }
+        shown.setdefault("publicNetworkAccess", workspace.properties.get("publicNetworkAccess", "Enabled"))
+        if workspace.kind == domain.HUB:
+            shown["associatedWorkspaces"] = [p.id.text for p in (await self.projects(workspace))[:_SHOWN_PROJECTS]]
+            shown["workspaceHubConfig"] = {"defaultWorkspaceResourceGroup": own.group_id.text if own.group_id else None, **(workspace.properties.get("workspaceHubConfig") or {})}
+        if workspace.kind == domain.PROJECT:
+            hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
+            if hub is not None:
+                shown |= {member: hub.properties[member] for member in domain.FROM_HUB if member in hub.properties}
+                shown.setdefault("publicNetworkAccess", "Enabled")
+        return shown
+
+    async def diagnose(self, call: Invocation) -> JsonObject:
+        """The connectivity diagnosis: each list names problems, and is empty when there is none."""
+        names = (
+            "userDefinedRouteResults",
+            "networkSecurityRuleResults",
+            "resourceLockResults",
+            "dnsResolutionResults",
+            "storageAccountResults",
+            "keyVaultResults",
+            "containerRegistryResults",
+            "applicationInsightsResults",
+            "otherResults",
+        )
+        found: dict[str, list[JsonObject]] = {name: [] for name in names}
+        shown = await self.view(call.resource)
+        for member, name in (("storageAccount", "storageAccountResults"), ("keyVault", "keyVaultResults")):
+            text = shown.get(member) or call.resource.properties.get(member)
+            if text and await self._resources.find(parse(text)) is None:
+                found[name].append({"code": "ResourceNotFound", "level": "Error", "message": f"{member} '{text}' is gone; this workspace cannot work without it."})
+        return {"value": found}

@@ -1,0 +1,330 @@
+"""Calls, answers and declared routes: the whole of HTTP that rooms see.
+
+A route declares the actions that it may ask the engine for, or why it is public. The surface hands the handler a
+`Permit` bound to those actions, and withholds any answer for which no decision was asked: no answer means no.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge
+from studiolo.kernel.resource import Caller, JsonObject
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+MAX_JSON_BYTES = 4 << 20
+MAX_JSON_DEPTH = 64
+
+
+class Call:
+    """One HTTP request. `path` is decoded once, `raw_path` as it came; header names are in lower case."""
+
+    __slots__ = ("_receive", "client", "correlation_id", "headers", "host", "method", "path", "port", "raw_path", "raw_query", "request_id", "scheme")
+
+    def __init__(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        host: str,
+        port: int,
+        path: str,
+        raw_path: str,
+        raw_query: str,
+        headers: dict[str, str],
+        receive: Receive,
+        request_id: str,
+        client: str = "",
+        scheme: str = "https",
+    ) -> None:
+        self.method = method
+        self.host = host
+        self.port = port
+        self.path = path
+        self.raw_path = raw_path
+        self.raw_query = raw_query
+        self.headers = headers
+        self._receive = receive
+        self.request_id = request_id
+        self.correlation_id = headers.get("x-ms-correlation-request-id") or request_id
+        self.client = client
+        self.scheme = scheme
+
+    @property
+    def origin(self) -> str:
+        """`https://host:port` as the caller spelled it."""
+        default = 443 if self.scheme == "https" else 80
+        return f"{self.scheme}://{self.host}" + ("" if self.port == default else f":{self.port}")
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters, decoded once.
+
+        Raises:
+            Invalid: a parameter stands twice, or the text is not valid UTF-8 (code `InvalidQueryParameterValue`).
+        """
+        if not self.raw_query:
+            return {}
+        try:
+            pairs = parse_qsl(self.raw_query, keep_blank_values=True, errors="strict", max_num_fields=200)
+        except ValueError:
+            raise Invalid("The query is not valid percent-encoded UTF-8, or has too many fields.", code="InvalidQueryParameterValue") from None
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise Invalid("The query names a parameter twice.", code="InvalidQueryParameterValue")
+        return found
+
+    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
+        """The body's bytes as they arrive.
+
+        Raises:
+            TooLarge: more than `limit` bytes came.
+            Invalid: the client went away before the body was whole (code `IncompleteBody`).
+        """
+        size = 0
+        declared = self.headers.get("content-length")
+        if declared is not None and declared.isdigit() and int(declared) > limit:
+            raise TooLarge(f"The body has {declared} bytes; at most {limit} are taken here.")
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Invalid("The connection ended before the whole body had come.", code="IncompleteBody")
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise TooLarge(f"The body is larger than the {limit} bytes that are taken here.")
+            if piece:
+                yield piece
+            if not message.get("more_body"):
+                return
+
+    async def body(self, limit: int = MAX_JSON_BYTES) -> bytes:
+        """The whole body. Raises as `chunks` does."""
+        pieces = [piece async for piece in self.chunks(limit)]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def disconnected(self) -> None:
+        """Return when the client has gone away; only for use once the body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def json(self, limit: int = MAX_JSON_BYTES) -> JsonObject:
+        """The body as a JSON object; {} for an empty body.
+
+        Raises:
+            Invalid: the body is no JSON object, or is nested deeper than 64 levels.
+        """
+        return read_json_object(await self.body(limit))
+
+
+def read_json_object(raw: bytes) -> JsonObject:
+    """Bytes as a JSON object, with bounded depth. Raises Invalid (code `InvalidRequestContent`)."""
+    if not raw.strip():
+        return {}
+    if _too_deep(raw):
+        raise Invalid(f"The request body is nested deeper than {MAX_JSON_DEPTH} levels.")
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"The request body is not valid JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise Invalid("The request body must be a JSON object.")
+    return found  # pyright: ignore[reportUnknownVariableType] - JSON
+
+
+def _too_deep(raw: bytes) -> bool:
+    """Whether brackets nest beyond the limit. Counting brackets inside strings only makes this stricter for hostile input."""
+    if raw.count(b"{") + raw.count(b"[") <= MAX_JSON_DEPTH:
+        return False
+    depth = 0
+    in_string = False
+    for token in re.finditer(rb'\\.|["{}\[\]]', raw):
+        mark = token.group()
+        if mark == b'"':
+            in_string = not in_string
+        elif not in_string and mark in (b"{", b"["):
+            depth += 1
+            if depth > MAX_JSON_DEPTH:
+                return True
+        elif not in_string and mark in (b"}", b"]"):
+            depth -= 1
+    return False
+
+
+@dataclass(slots=True)
+class Answer:
+    """One HTTP answer. A body that is an iterator is sent in pieces."""
+
+    status: int = 200
+    body: bytes | AsyncIterator[bytes] = b""
+    headers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Answer:
+        """A JSON answer."""
+        return cls(status, msgspec.json.encode(value), [("content-type", "application/json; charset=utf-8"), *headers])
+
+
+class Judge(Protocol):
+    """Whoever decides: the kernel's gate."""
+
+    async def require(  # noqa: PLR0913 - the parts of a question
+        self,
+        caller: Caller,
+        action: str,
+        scope: str,
+        *,
+        is_data: bool,
+        sub_operations: tuple[str, ...] = (),
+        request: Mapping[str, Any] | None = None,
+        resource: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Return if the engine allows it, raise Forbidden if not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The actions that a route may ask for, all of one plane."""
+
+    actions: tuple[str, ...]
+    is_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """A route that answers anybody, and why that is right."""
+
+    reason: str
+
+
+class Permit:
+    """Asks the engine on behalf of one call, for the route's declared actions alone."""
+
+    __slots__ = ("_guard", "_judge", "asked")
+
+    def __init__(self, guard: Guard | Public, judge: Judge) -> None:
+        self._guard = guard
+        self._judge = judge
+        self.asked = 0
+
+    async def require(  # noqa: PLR0913 - the parts of a question
+        self,
+        caller: Caller,
+        action: str,
+        scope: str,
+        *,
+        sub_operations: tuple[str, ...] = (),
+        request: Mapping[str, Any] | None = None,
+        resource: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Return if `caller` may do `action` (one that the route declares) at `scope`; raise Forbidden if not."""
+        if isinstance(self._guard, Public) or action not in self._guard.actions:
+            raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
+        await self._judge.require(
+            caller, action, scope, is_data=self._guard.is_data, sub_operations=sub_operations, request=request, resource=resource
+        )
+        self.asked += 1
+
+
+Handler = Callable[[Call, Permit, dict[str, str]], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One verb on one path template: `/a/{b}/{rest:path}`.
+
+    `query` names parameters that must be present with these values (`""`: any value); the first route that fits wins,
+    so more particular ones stand first. `about` is the line of the generated reference.
+    """
+
+    method: str
+    path: str
+    guard: Guard | Public
+    run: Handler
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    about: str = ""
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)(:path)?\}", path)
+    text = re.escape(parts[0])
+    for name, rest, literal in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        text += f"(?P<{name}>{'.+' if rest else '[^/]+'})" + re.escape(literal)
+    return re.compile(text, re.IGNORECASE)
+
+
+class Surface:
+    """A family of routes with one way of rendering faults.
+
+    `hosts` says which host names belong to it (None: the main host), `prefixes` which first path segments.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        routes: Sequence[Route],
+        judge: Judge,
+        render: Callable[[Fault, Call], Answer],
+        *,
+        prefixes: Sequence[str] = (),
+        hosts: Callable[[str], bool] | None = None,
+    ) -> None:
+        for route in routes:
+            if isinstance(route.guard, Guard) and not route.guard.actions:
+                msg = f"{name}: {route.method} {route.path} declares no action"
+                raise ValueError(msg)
+        self.name = name
+        self.routes = tuple(routes)
+        self.prefixes = tuple(prefixes)
+        self.hosts = hosts
+        self._judge = judge
+        self._render = render
+        self._by_method: dict[str, list[tuple[re.Pattern[str], Route]]] = {}
+        for route in routes:
+            self._by_method.setdefault(route.method, []).append((_pattern(route.path), route))
+
+    def serves(self, call: Call) -> bool:
+        """Whether a route has this path, whatever its verb."""
+        return any(pattern.fullmatch(call.raw_path) for entries in self._by_method.values() for pattern, _ in entries)
+
+    async def answer(self, call: Call) -> Answer:
+        """Find the route, let it answer, render its fault; an answer without a decision is withheld."""
+        try:
+            route, params = self._find(call)
+            permit = Permit(route.guard, self._judge)
+            answer = await route.run(call, permit, params)
+            if isinstance(route.guard, Guard) and not permit.asked:
+                raise Forbidden("The route answered without a decision, so its answer is withheld.", code="NoDecision")
+        except Fault as fault:
+            return self._render(fault, call)
+        return answer
+
+    def _find(self, call: Call) -> tuple[Route, dict[str, str]]:
+        path = call.raw_path
+        query: dict[str, str] | None = None
+        for pattern, route in self._by_method.get(call.method, ()):
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            if route.query:
+                query = call.query() if query is None else query
+                if any(key not in query or (value and query[key].lower() != value) for key, value in route.query.items()):
+                    continue
+            return route, {k: _decode(v) for k, v in match.groupdict().items()}
+        for method, entries in self._by_method.items():
+            if method != call.method and any(p.fullmatch(path) for p, _ in entries):
+                raise NotAllowed(f"'{call.method}' is not offered on '{path[:200]}'.", code="UnsupportedHttpVerb")
+        raise NotFound(f"Nothing is served at '{path[:200]}'.", code="NotFound")
+
+
+def _decode(text: str) -> str:
+    if "%" not in text:
+        return text
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise Invalid("The path is not valid percent-encoded UTF-8.", code="InvalidUri") from None
