@@ -18,6 +18,11 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def epoch() -> float:
+    """Seconds since the epoch, for leases that other processes read."""
+    return time.time()
+
+
 def monotonic() -> float:
     """Seconds on a clock that never jumps, for durations and leases within one process."""
     return time.monotonic()

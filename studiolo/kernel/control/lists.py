@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -50,7 +49,7 @@ class Lister:
         while True:
             found = await self._scan(declared, collection, facet, after, max(top - len(rows), _SCAN if len(rows) or declared.shows else top))
             for row in found.rows:
-                if view.shows(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
+                if view.admits(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
                     rows.append(row)
                     if len(rows) == top:
                         more = row.key != found.rows[-1].key or found.next is not None
@@ -80,7 +79,7 @@ class Lister:
             found = await self._store.newest(collection.key, limit=_SCAN, skip=skip, is_descending=is_descending)
             for row in found:
                 skip += 1
-                if view.shows(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
+                if view.admits(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
                     rows.append(row)
                     if len(rows) == top:
                         return Listed([r.doc for r in rows], _token(str(skip)), rows)
@@ -104,5 +103,5 @@ def _token(key: str) -> str:
 def _untoken(token: str) -> str:
     try:
         return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise Invalid("The '$skipToken' is not one that this server gave out.", code="InvalidSkipToken", target="$skipToken") from None

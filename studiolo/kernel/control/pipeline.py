@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
-from studiolo.kernel.faults import Conflict, Forbidden, Invalid, NotAllowed, NotFound, NotOffered, Stale
+from studiolo.kernel.faults import Conflict, Invalid, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
-from studiolo.kernel.ids import Collection, ResourceId
+from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Operations, status_of
 from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType, SystemData
 from studiolo.kernel.store.port import ABSENT, ANY, DropResource, Emit, OperationRow, PutResource, Row, Store, Write
@@ -89,10 +88,10 @@ class Control:
         view = await self.gate.visible(caller, declared.permission("read"), scope)
         if declared.lists is not None:
             bodies = await declared.lists(caller, collection, query)
-            if not bodies and view.is_empty and not _is_open(collection):
+            if not bodies and view.is_nothing and not _is_open(collection):
                 await self.gate.require(caller, declared.permission("read"), scope)
-            return Listed([msgspec.json.encode(b) for b in bodies if _sees(view, str(b.get("id", "")).lower())], None)
-        if view.is_empty and not _is_open(collection):
+            return Listed([msgspec.json.encode(b) for b in bodies if view.admits(b["id"])], None)
+        if view.is_nothing and not _is_open(collection):
             await self.gate.require(caller, declared.permission("read"), scope)
         await self._expect_parent(collection, declared, caller)
         listed = await self._lister.page(declared, collection, query, view)
@@ -108,7 +107,7 @@ class Control:
         begun_by = msgspec.json.decode(row.doc)["caller"]["oid"]
         if begun_by != caller.oid:
             target = row.target
-            await self.gate.require(caller, self.catalog.get(_type_of(target)).permission("read"), target)
+            await self.gate.require(caller, self.catalog.get(parse(target).type).permission("read"), target)
         return status_of(row)
 
     # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,16 +337,6 @@ def _is_open(collection: Collection) -> bool:
     return collection.parent is None or collection.parent.type == "Microsoft.Resources/subscriptions"
 
 
-def _sees(view: Filter, key: str) -> bool:
-    return view.shows(key)
-
-
-def _type_of(target: str) -> str:
-    from studiolo.kernel.ids import parse
-
-    return parse(target).type
-
-
 def _check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | None, if_none_match: str | None) -> None:
     if if_none_match is not None:
         if if_none_match.strip() != "*":
@@ -399,5 +388,3 @@ def _same(old: Resource, new: Resource) -> bool:
     parts = ("properties", "location", "kind", "tags", "identity", "sku", "private")
     return all(getattr(old, part) == getattr(new, part) for part in parts)
 
-
-__all__ = ["Control", "Deleted", "Forbidden", "NotOffered", "Outcome"]

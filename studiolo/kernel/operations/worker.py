@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import msgspec
@@ -50,7 +50,7 @@ class Run:
         self.row = row
         self.report = _reports.decode(row.doc)
         self.target: ResourceId = parse(row.target)
-        self.caller = Caller(**self.report.caller)
+        self.caller = msgspec.convert(self.report.caller, Caller)
 
     async def once(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """See `kernel.resource.Step`."""
@@ -68,7 +68,7 @@ class Run:
             Stale: another worker has taken the operation over, or another write's expectation failed.
         """
         row = self.row._replace(
-            doc=msgspec.json.encode(self.report), leased_until=0.0 if status else time.time() + _LEASE_SECONDS, status=status or self.row.status
+            doc=msgspec.json.encode(self.report), leased_until=0.0 if status else clock.epoch() + _LEASE_SECONDS, status=status or self.row.status
         )
         await self._store.commit(PutOperation(row, expect_token=self.row.token), *others)
         self.row = row
@@ -90,8 +90,7 @@ class Operations:
     def new(self, kind: str, target: ResourceId, caller: Caller, *, context: JsonObject | None = None) -> PutOperation:
         """The write that begins an operation, already leased to this process."""
         started = clock.stamp(clock.now())
-        who = {"oid": caller.oid, "tenant": caller.tenant, "kind": caller.kind, "name": caller.name, "application": caller.application, "is_platform": caller.is_platform}
-        report = Report(caller=who, started=started, context=context or {})
+        report = Report(caller=asdict(caller), started=started, context=context or {})
         return PutOperation(
             OperationRow(
                 id=clock.new_id(),
@@ -101,7 +100,7 @@ class Operations:
                 doc=msgspec.json.encode(report),
                 token=1,
                 owner=self._owner,
-                leased_until=time.time() + _LEASE_SECONDS,
+                leased_until=clock.epoch() + _LEASE_SECONDS,
                 created=started,
             )
         )
@@ -113,6 +112,10 @@ class Operations:
         task.add_done_callback(lambda _: self._running.pop(row.id, None))
         return task
 
+    def running(self, operation_id: str) -> asyncio.Task[None] | None:
+        """The task that works on an operation in this process, if one does."""
+        return self._running.get(operation_id)
+
     async def settle(self, row: OperationRow, patience_seconds: float) -> OperationRow:
         """Run an operation and wait for its end, at most so long; then it goes on by itself. Returns its newest row."""
         task = self.begin(row)
@@ -122,10 +125,10 @@ class Operations:
     async def recover(self, *, is_alone: bool) -> int:
         """Take over unfinished operations whose lease ran out; all of them if no other process can hold one."""
         taken = 0
-        for row in await self._store.due(float("inf") if is_alone else time.time(), limit=1000):
+        for row in await self._store.due(float("inf") if is_alone else clock.epoch(), limit=1000):
             if row.id in self._running:
                 continue
-            mine = row._replace(token=row.token + 1, owner=self._owner, leased_until=time.time() + _LEASE_SECONDS)
+            mine = row._replace(token=row.token + 1, owner=self._owner, leased_until=clock.epoch() + _LEASE_SECONDS)
             try:
                 await self._store.commit(PutOperation(mine, expect_token=row.token))
             except Stale:

@@ -122,9 +122,9 @@ class SqliteStore:
 
     async def entries(self, space: str, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Entry]:
         """See the port."""
-        sql = "select key, etag, doc from entries where space = ? and key > ? and key >= ? and key < ? order by key limit ?"
-        high = prefix + "\U0010ffff" if prefix else "\U0010ffff\U0010ffff"
-        return [Entry._make(r) for r in self._reader.execute(sql, (space, after, prefix, high, limit))]
+        end = _end_of(prefix)
+        sql = f"select key, etag, doc from entries where space = ? and key > ? and key >= ? {'and key < ?' if end else ''} order by key limit ?"
+        return [Entry._make(r) for r in self._reader.execute(sql, (space, after, prefix, *([end] if end else []), limit))]
 
     async def payload(self, name: str) -> bytes | None:
         """See the port."""
@@ -248,6 +248,15 @@ class SqliteStore:
                 job.done.set_result(None)
             else:
                 job.done.set_exception(fault)
+
+
+def _end_of(prefix: str) -> str | None:
+    """The least text that sorts after everything that begins with `prefix`; None if there is none."""
+    stem = prefix.rstrip("\U0010ffff")
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
 
 
 _Statement = tuple[str, tuple[str | bytes | int | float | None, ...]]

@@ -1,0 +1,131 @@
+"""Scopes: paths that compare segment by segment without ASCII case, and the tree that they form.
+
+A scope's key is its canonical form: small letters, no slash at the end, `/` for the root. Keys are the only form in
+which the engine compares scopes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from studiolo.kernel.access.spelling import folded
+from studiolo.kernel.faults import Invalid
+
+ROOT = "/"
+MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
+SUBSCRIPTIONS = "/subscriptions/"
+
+_LEGAL = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[ -$&-.0-\[\]-~]+)+")
+_FORBIDDEN = re.compile(r"[^ -~]|[%\\]")
+
+
+def scope_key(scope: str) -> str:
+    """The canonical form of a scope; one slash at the end is dropped.
+
+    Raises:
+        Invalid: no leading slash, an empty, `.` or `..` segment, a percent sign, a backslash, a control or
+            non-ASCII character (code `InvalidScope`).
+    """
+    if scope == ROOT:
+        return ROOT
+    path = scope.removesuffix("/")
+    if _LEGAL.fullmatch(path) is None:
+        raise Invalid(f"'{scope[:200]}' is not a scope: {_complaint(path)}.", code="InvalidScope", target="scope")
+    return path.lower()
+
+
+def _complaint(path: str) -> str:
+    if not path.startswith("/"):
+        return "it must begin with '/'"
+    if found := _FORBIDDEN.search(path):
+        return f"the character {found.group()!a} at position {found.start() + 1} cannot be part of one"
+    return "it holds an empty, a '.' or a '..' segment"
+
+
+def prefixes(key: str) -> list[str]:
+    """The key and every shorter one that ends at a segment, longest first, the root left out."""
+    found: list[str] = []
+    while key and key != ROOT:
+        found.append(key)
+        key = key[: key.rfind("/")]
+    return found
+
+
+class Hierarchy:
+    """What the paths alone do not say about which scope lies below which.
+
+    Args:
+        management_group_parents: the name of each management group's parent; a root group is absent.
+        subscription_groups: the name of the management group that holds each subscription, by subscription id.
+        extra_parents: further scopes in the chain of a scope and of everything below it. Only the named scopes
+            themselves are added, not what lies above them.
+    """
+
+    __slots__ = ("_children", "_extra", "_groups", "_heirs", "_of_subscription")
+
+    def __init__(
+        self,
+        management_group_parents: Mapping[str, str] | None = None,
+        subscription_groups: Mapping[str, str] | None = None,
+        extra_parents: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        parents = {folded(child): folded(parent) for child, parent in (management_group_parents or {}).items()}
+        self._of_subscription = {folded(sub): folded(group) for sub, group in (subscription_groups or {}).items()}
+        self._extra = {scope_key(scope): tuple(map(scope_key, above)) for scope, above in (extra_parents or {}).items()}
+        names = {*parents, *parents.values(), *self._of_subscription.values()}
+        self._groups = {name: _ancestry(name, parents) for name in names}
+        self._children: dict[str, list[str]] = {}
+        for name, chain in self._groups.items():
+            for above in chain[1:]:
+                self._children.setdefault(MANAGEMENT_GROUPS + above, []).append(MANAGEMENT_GROUPS + name)
+        for sub, group in self._of_subscription.items():
+            for above in self._groups[group]:
+                self._children.setdefault(MANAGEMENT_GROUPS + above, []).append(SUBSCRIPTIONS + sub)
+        self._heirs: dict[str, list[str]] = {}
+        for scope, above in self._extra.items():
+            for parent in above:
+                self._heirs.setdefault(parent, []).append(scope)
+
+    def chain(self, key: str) -> tuple[str, ...]:
+        """Every scope whose grants hold at this one: itself, its prefixes, management groups, extra parents, `/`."""
+        found = prefixes(key)
+        own = len(found)
+        if self._groups:
+            if key.startswith(SUBSCRIPTIONS):
+                group = self._of_subscription.get(key.split("/", 3)[2])
+                found.extend(MANAGEMENT_GROUPS + name for name in self._groups.get(group or "", ()))
+            elif key.startswith(MANAGEMENT_GROUPS):
+                found.extend(MANAGEMENT_GROUPS + name for name in self._groups.get(key.split("/", 5)[4], ())[1:])
+        if self._extra:
+            for scope in found[:own]:
+                found.extend(parent for parent in self._extra.get(scope, ()) if parent not in found)
+        if ROOT not in found:
+            found.append(ROOT)
+        return tuple(found)
+
+    def heirs(self, key: str) -> list[str]:
+        """The fewest keys such that a scope is in the reach of `key` if and only if one of them is a prefix of it."""
+        return [key, *self._children.get(key, ()), *self._heirs.get(key, ())]
+
+    def way(self, key: str, above: str) -> str:
+        """In words, why the grants at `above`, a member of `key`'s chain, hold at `key`."""
+        if above == key:
+            return "the scope itself"
+        if above == ROOT or key.startswith(above + "/"):
+            return "a scope above it"
+        if above.startswith(MANAGEMENT_GROUPS):
+            return "a management group above it"
+        heir = next(scope for scope in prefixes(key) if above in self._extra.get(scope, ()))
+        return f"a scope whose roles '{heir}' inherits"
+
+
+def _ancestry(name: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+    chain = [name]
+    while (name := parents.get(name, "")) and name not in chain:
+        chain.append(name)
+    return tuple(chain)
+
+
+FLAT = Hierarchy()
+"""No management groups, no extra parents."""

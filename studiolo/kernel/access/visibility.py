@@ -1,0 +1,131 @@
+"""Lists: one question for a whole collection instead of one for each of its members.
+
+`visible` answers with the subtrees in which every single `decide` would allow, so that a store can filter in its query.
+It agrees with `decide` on an ask without attributes: an assignment under a condition counts where the condition is True
+without any, a deny assignment under a condition holds unless it is False without any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from studiolo.kernel.access.ask import Ask, Plane
+from studiolo.kernel.access.compiled import CompiledFacts, Term
+from studiolo.kernel.access.decision import applies, grants
+from studiolo.kernel.access.patterns import action_key
+from studiolo.kernel.access.scopes import ROOT, prefixes, scope_key
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which scopes at or below `scope` are visible. All members are scope keys.
+
+    A scope is visible if `is_open`, or a key in `included` is the scope or lies above it; unless a key in `excluded` is
+    the scope or lies above it, or the scope itself is in `excluded_alone`. No key in a set lies below another of the set.
+    """
+
+    scope: str
+    is_open: bool
+    included: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    excluded_alone: frozenset[str] = frozenset()
+
+    @classmethod
+    def everything(cls, scope: str = ROOT) -> Filter:
+        """All that lies at or below a scope."""
+        return cls(scope, is_open=True)
+
+    @classmethod
+    def nothing(cls, scope: str = ROOT) -> Filter:
+        """Nothing at all."""
+        return cls(scope, is_open=False)
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing below the scope is hidden."""
+        return self.is_open and not self.excluded and not self.excluded_alone
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing below the scope is visible."""
+        return not self.is_open and not self.included
+
+    def admits(self, scope: str) -> bool:
+        """Whether a scope at or below the filter's own is visible.
+
+        Raises:
+            Invalid: the scope is malformed (code `InvalidScope`).
+        """
+        if self.is_everything or self.is_nothing:
+            return self.is_open
+        key = scope_key(scope)
+        above = [*prefixes(key), ROOT]
+        if key in self.excluded_alone or not self.excluded.isdisjoint(above):
+            return False
+        return self.is_open or not self.included.isdisjoint(above)
+
+
+def visible(facts: CompiledFacts, action: str, plane: Plane, scope: str) -> Filter:
+    """What the facts' principal may do `action` on, at or below `scope`, for asks without attributes.
+
+    Raises:
+        Invalid: the scope or the action is malformed (codes `InvalidScope`, `InvalidAction`).
+    """
+    key = scope_key(scope)
+    ask = Ask(min(facts.ids, default=""), action_key(action), key, plane)
+    if facts.refusal(ask, ask.action) is not None:
+        return Filter.nothing(key)
+    survey = _Survey(facts, ask)
+    if not survey.excluded.isdisjoint(survey.chain):
+        return Filter.nothing(key)
+    hierarchy = facts.facts.hierarchy
+    excluded = _outermost(_reach(survey, survey.excluded))
+    is_open = not survey.granted.isdisjoint(survey.chain)
+    included = frozenset[str]()
+    if not is_open:
+        included = frozenset(each for each in _outermost(_reach(survey, survey.granted)) if not _is_below(each, excluded))
+        if not included:
+            return Filter.nothing(key)
+        excluded = frozenset(each for each in excluded if _is_below(each, included))
+    alone = frozenset(each for each in survey.excluded_alone if key in hierarchy.chain(each) and not _is_below(each, excluded))
+    return Filter(key, is_open, included, excluded, alone if is_open else frozenset(each for each in alone if _is_below(each, included)))
+
+
+class _Survey:
+    """Where grants and denies for the action stand, over all scopes."""
+
+    def __init__(self, facts: CompiledFacts, ask: Ask) -> None:
+        self.key = ask.scope
+        self.hierarchy = facts.facts.hierarchy
+        self.chain = frozenset(self.hierarchy.chain(ask.scope))
+        self.granted: set[str] = set()
+        self.excluded: set[str] = set()
+        self.excluded_alone: set[str] = set()
+        for scope in facts.scopes:
+            local = facts.local(scope, ask.plane, ask.action, ())
+            if any(grants(term, ask) for term in local.grants):
+                self.granted.add(scope)
+            if _any_applies(local.denies, ask):
+                self.excluded.add(scope)
+            if _any_applies(local.here, ask):
+                self.excluded_alone.add(scope)
+
+
+def _any_applies(terms: Iterable[Term], ask: Ask) -> bool:
+    return any(applies(term, ask) for term in terms)
+
+
+def _reach(survey: _Survey, scopes: Iterable[str]) -> set[str]:
+    """The keys at or below the listed scope whose subtrees these scopes reach."""
+    found = {heir for scope in scopes for heir in survey.hierarchy.heirs(scope)}
+    return {each for each in found if survey.key in survey.hierarchy.chain(each)}
+
+
+def _outermost(keys: set[str]) -> frozenset[str]:
+    return frozenset(key for key in keys if keys.isdisjoint([*prefixes(key)[1:], *([ROOT] if key != ROOT else [])]))
+
+
+def _is_below(key: str, others: frozenset[str]) -> bool:
+    """Whether one of the others is the key or lies above it."""
+    return not others.isdisjoint([*prefixes(key), ROOT])
