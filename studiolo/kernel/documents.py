@@ -14,7 +14,23 @@ from studiolo.kernel.store.port import Row
 _ENVELOPE = frozenset({"location", "tags", "kind", "identity", "sku", "properties"})
 # Read-only or template-only members that clients send back; they are ignored, as the public cloud does.
 _IGNORED = frozenset(
-    {"id", "name", "type", "etag", "systemdata", "apiversion", "dependson", "comments", "condition", "scope", "zones", "plan", "managedby", "extendedlocation", "placement"}
+    {
+        "id",
+        "name",
+        "type",
+        "etag",
+        "systemdata",
+        "apiversion",
+        "dependson",
+        "comments",
+        "condition",
+        "scope",
+        "zones",
+        "plan",
+        "managedby",
+        "extendedlocation",
+        "placement",
+    }
 )
 _MAX_TAGS, _MAX_TAG_NAME, _MAX_TAG_VALUE = 50, 512, 256
 _encode = msgspec.json.Encoder().encode
@@ -35,9 +51,16 @@ def draft_from(body: JsonObject) -> Draft:
             found[name.lower()] = value
         elif name.lower() not in _IGNORED:
             raise Invalid(
-                f"The resource body has an unknown member '{name[:100]}'. Settings of a resource belong into 'properties'.", target=name[:100]
+                f"The resource body has an unknown member '{name[:100]}'. Settings of a resource belong into 'properties'.",
+                target=name[:100],
             )
-    for name, kind, word in (("location", str, "a string"), ("kind", str, "a string"), ("properties", dict, "an object"), ("identity", dict, "an object"), ("sku", dict, "an object")):
+    for name, kind, word in (
+        ("location", str, "a string"),
+        ("kind", str, "a string"),
+        ("properties", dict, "an object"),
+        ("identity", dict, "an object"),
+        ("sku", dict, "an object"),
+    ):
         value = found.get(name)
         if value is not None and not isinstance(value, kind):
             raise Invalid(f"'{name}' must be {word}.", target=name)

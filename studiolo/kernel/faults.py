@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
-class Fault(Exception):  # noqa: N818 - the trade's word for it here
+class Fault(Exception):
     """A refusal with a stable code.
 
     `message` is for people, `code` for programs, `target` names the part of the request at fault,

@@ -38,7 +38,7 @@ class Gate:
         self._allowed: set[tuple[str, str, str]] = set()
         self._version = -1
 
-    async def decide(  # noqa: PLR0913 - the parts of a question
+    async def decide(
         self,
         caller: Caller,
         action: str,
@@ -70,7 +70,7 @@ class Gate:
             return False
         return True
 
-    async def require(  # noqa: PLR0913 - the parts of a question
+    async def require(
         self,
         caller: Caller,
         action: str,

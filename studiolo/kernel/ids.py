@@ -92,7 +92,9 @@ class Collection:
 
 def _segments(text: str) -> list[str]:
     if not text.startswith("/") or len(text) > _LIMIT:
-        raise Invalid(f"'{text[:200]}' is not a resource id: it must begin with '/' and hold at most {_LIMIT} characters.", code="InvalidResourceId")
+        raise Invalid(
+            f"'{text[:200]}' is not a resource id: it must begin with '/' and hold at most {_LIMIT} characters.", code="InvalidResourceId"
+        )
     if _BAD.search(text):
         raise Invalid(f"The resource id '{text[:200]}' holds a character that ids cannot have.", code="InvalidResourceId")
     parts = text.removesuffix("/").split("/")[1:]
@@ -126,7 +128,9 @@ def split(text: str) -> ResourceId | Collection:
     if cut < 0:
         found = _outside_provider(parts)
         if found is None:
-            raise Invalid(f"'{text[:200]}' names neither a subscription, a resource group nor a provider's resource.", code="InvalidResourceId")
+            raise Invalid(
+                f"'{text[:200]}' names neither a subscription, a resource group nor a provider's resource.", code="InvalidResourceId"
+            )
         type_name, names = found
         if names:
             return ResourceId(path, low, type_name, names)

@@ -252,7 +252,9 @@ class ResourceType:
         """Raise Invalid unless the name fits the type's pattern."""
         if not re.fullmatch(self.name_pattern, name):
             raise Invalid(
-                f"'{name}' is not a valid name for '{self.name}': it must match {self.name_pattern}.", code="InvalidResourceName", target="name"
+                f"'{name}' is not a valid name for '{self.name}': it must match {self.name_pattern}.",
+                code="InvalidResourceName",
+                target="name",
             )
 
     def check_properties(self, properties: JsonObject) -> None:

@@ -18,7 +18,10 @@ from studiolo.wire.http import Answer, Call, Surface
 from studiolo.wire.render import render_arm
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-zA-Z0-9.]+)*")
-_STATUS_URL = re.compile(r"/subscriptions/(?P<sub>[^/]+)/providers/(?P<ns>[^/]+)/locations/(?P<loc>[^/]+)/(?P<kind>operationsStatus|operationResults)/(?P<op>[^/]+)", re.IGNORECASE)
+_STATUS_URL = re.compile(
+    r"/subscriptions/(?P<sub>[^/]+)/providers/(?P<ns>[^/]+)/locations/(?P<loc>[^/]+)/(?P<kind>operationsStatus|operationResults)/(?P<op>[^/]+)",
+    re.IGNORECASE,
+)
 _JSON = [("content-type", "application/json; charset=utf-8"), ("cache-control", "no-cache")]
 _POLL_SECONDS = "0.2"
 
@@ -110,7 +113,9 @@ class ArmSurface:
         body = b'{"value":[' + b",".join(listed.docs) + b"]"
         if listed.next is not None:
             kept = {k: v for k, v in query.items() if k.lower() not in ("$skiptoken", "$skip")}
-            link = f"{call.origin}{quote(call.path)}?" + "&".join(f"{quote(k, safe='$-')}={quote(v)}" for k, v in {**kept, "$skipToken": listed.next}.items())
+            link = f"{call.origin}{quote(call.path)}?" + "&".join(
+                f"{quote(k, safe='$-')}={quote(v)}" for k, v in {**kept, "$skipToken": listed.next}.items()
+            )
             body += b',"nextLink":' + msgspec.json.encode(link)
         return Answer(200, body + b"}", list(_JSON))
 
@@ -128,7 +133,11 @@ class ArmSurface:
         shape = await self._control.operation(caller, match["op"])
         going_on = shape["status"] == "InProgress"
         if match["kind"].lower() == "operationresults":
-            return Answer(202, b"", [("location", f"{call.origin}{call.path}?{call.raw_query}"), ("retry-after", _POLL_SECONDS)]) if going_on else Answer(200)
+            return (
+                Answer(202, b"", [("location", f"{call.origin}{call.path}?{call.raw_query}"), ("retry-after", _POLL_SECONDS)])
+                if going_on
+                else Answer(200)
+            )
         shape["id"] = call.path
         return Answer(200, msgspec.json.encode(shape), [*_JSON, *([("retry-after", _POLL_SECONDS)] if going_on else [])])
 
@@ -147,12 +156,14 @@ def _api_version(query: Mapping[str, str]) -> str:
     version = next((value for name, value in query.items() if name.lower() == "api-version"), None)
     if version is None:
         raise Invalid(
-            "The api-version query parameter (?api-version=) is required for all requests.", code="MissingApiVersionParameter", target="api-version"
+            "The api-version query parameter (?api-version=) is required for all requests.",
+            code="MissingApiVersionParameter",
+            target="api-version",
         )
     if not _VERSION.fullmatch(version):
         raise Invalid(
-            f"'{version[:50]}' is not an api-version: it has the form YYYY-MM-DD or YYYY-MM-DD-preview.", code="InvalidApiVersionParameter", target="api-version"
+            f"'{version[:50]}' is not an api-version: it has the form YYYY-MM-DD or YYYY-MM-DD-preview.",
+            code="InvalidApiVersionParameter",
+            target="api-version",
         )
     return version
-
-

@@ -59,7 +59,7 @@ class Front:
             answer = render_arm(fault, call)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - the outermost edge: a caller always gets an answer
             _log.exception("request %s failed", request_id)
             answer = render_arm(Fault(f"The server failed on this request; its log has the reason under {request_id}."), call)
         await _write(answer, call, send)

@@ -25,9 +25,22 @@ MAX_JSON_DEPTH = 64
 class Call:
     """One HTTP request. `path` is decoded once, `raw_path` as it came; header names are in lower case."""
 
-    __slots__ = ("_receive", "client", "correlation_id", "headers", "host", "method", "path", "port", "raw_path", "raw_query", "request_id", "scheme")
+    __slots__ = (
+        "_receive",
+        "client",
+        "correlation_id",
+        "headers",
+        "host",
+        "method",
+        "path",
+        "port",
+        "raw_path",
+        "raw_query",
+        "request_id",
+        "scheme",
+    )
 
-    def __init__(  # noqa: PLR0913 - the parts of a request
+    def __init__(  # noqa: PLR0917 - the parts of a request, in the order of its line
         self,
         method: str,
         host: str,
@@ -71,7 +84,9 @@ class Call:
         try:
             pairs = parse_qsl(self.raw_query, keep_blank_values=True, errors="strict", max_num_fields=200)
         except ValueError:
-            raise Invalid("The query is not valid percent-encoded UTF-8, or has too many fields.", code="InvalidQueryParameterValue") from None
+            raise Invalid(
+                "The query is not valid percent-encoded UTF-8, or has too many fields.", code="InvalidQueryParameterValue"
+            ) from None
         found = dict(pairs)
         if len(found) != len(pairs):
             raise Invalid("The query names a parameter twice.", code="InvalidQueryParameterValue")
@@ -171,7 +186,7 @@ class Answer:
 class Judge(Protocol):
     """Whoever decides: the kernel's gate."""
 
-    async def require(  # noqa: PLR0913 - the parts of a question
+    async def require(
         self,
         caller: Caller,
         action: str,
@@ -211,7 +226,7 @@ class Permit:
         self._judge = judge
         self.asked = 0
 
-    async def require(  # noqa: PLR0913 - the parts of a question
+    async def require(
         self,
         caller: Caller,
         action: str,

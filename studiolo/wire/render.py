@@ -37,7 +37,9 @@ def fault_headers(fault: Fault, call: Call) -> list[tuple[str, str]]:
     """Headers that go with a fault, whatever the shape of its body."""
     headers = [("x-ms-error-code", fault.code)] if fault.code.isascii() else []
     if isinstance(fault, faults.Unauthenticated):
-        headers.append(("www-authenticate", fault.info.get("challenge", f'Bearer authorization_uri="{call.origin}/adfs", error="invalid_token"')))
+        headers.append(
+            ("www-authenticate", fault.info.get("challenge", f'Bearer authorization_uri="{call.origin}/adfs", error="invalid_token"'))
+        )
     if fault.retry_after_seconds is not None:
         headers.append(("retry-after", f"{max(1, round(fault.retry_after_seconds))}"))
     return headers
@@ -48,5 +50,7 @@ def render_arm(fault: Fault, call: Call) -> Answer:
     shape = describe(fault)
     shape["additionalInfo"] = [item for item in shape["additionalInfo"] if item["type"] != "challenge"]
     return Answer(
-        status_of(fault), msgspec.json.encode({"error": shape}), [("content-type", "application/json; charset=utf-8"), *fault_headers(fault, call)]
+        status_of(fault),
+        msgspec.json.encode({"error": shape}),
+        [("content-type", "application/json; charset=utf-8"), *fault_headers(fault, call)],
     )

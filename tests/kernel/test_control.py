@@ -82,7 +82,9 @@ async def test_a_reader_reads_and_does_not_write(kernel: Kernel) -> None:
 
 async def test_a_stale_etag_changes_nothing(kernel: Kernel) -> None:
     first = await kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": 1}})
-    await kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": 2}}, if_match=f'"{first.resource.etag}"')
+    await kernel.control.put(
+        OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": 2}}, if_match=f'"{first.resource.etag}"'
+    )
     for condition in ({"if_match": f'"{first.resource.etag}"'}, {"if_none_match": "*"}):
         with pytest.raises(Stale):
             await kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": 3}}, **condition)
@@ -117,11 +119,17 @@ async def test_what_holds_a_resource_must_be_there(kernel: Kernel) -> None:
         await kernel.control.put(OWNER, parse(f"{THING}/none/parts/p"), {})
     with pytest.raises(NotFound) as unknown:
         await kernel.control.put(OWNER, parse(f"{GROUP}/providers/Test.Rooms/unknown/x"), {})
-    assert [caught.value.code for caught in (group, parent, unknown)] == ["ResourceGroupNotFound", "ParentResourceNotFound", "InvalidResourceType"]
+    assert [caught.value.code for caught in (group, parent, unknown)] == [
+        "ResourceGroupNotFound",
+        "ParentResourceNotFound",
+        "InvalidResourceType",
+    ]
 
 
 async def test_a_patch_merges_and_needs_the_resource(kernel: Kernel) -> None:
-    await kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local", "tags": {"a": "b"}, "properties": {"size": 1, "deep": {"x": 1, "y": 2}}})
+    await kernel.control.put(
+        OWNER, parse(f"{THING}/box"), {"location": "local", "tags": {"a": "b"}, "properties": {"size": 1, "deep": {"x": 1, "y": 2}}}
+    )
     patched = await kernel.control.put(OWNER, parse(f"{THING}/box"), {"properties": {"deep": {"x": None, "z": 3}}}, is_patch=True)
     assert patched.resource.properties == {"size": 1, "deep": {"y": 2, "z": 3}}
     assert patched.resource.tags == {"a": "b"}
@@ -169,7 +177,8 @@ async def test_a_delete_takes_all_that_hangs_on_it(kernel: Kernel) -> None:
 
 async def test_racing_writers_all_get_an_answer_and_one_state_wins(kernel: Kernel) -> None:
     outcomes = await asyncio.gather(
-        *(kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": n}}) for n in range(4)), return_exceptions=True
+        *(kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": n}}) for n in range(4)),
+        return_exceptions=True,
     )
     made = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
     assert sum(outcome.is_new for outcome in made) == 1
@@ -209,7 +218,9 @@ class Furnace:
         return 400
 
     def type(self) -> ResourceType:
-        return ResourceType(name="Test.Rooms/furnaces", schema=Anything, admit=keep, is_tracked=True, provision=self.provision, retire=self.retire)
+        return ResourceType(
+            name="Test.Rooms/furnaces", schema=Anything, admit=keep, is_tracked=True, provision=self.provision, retire=self.retire
+        )
 
 
 FURNACE = parse(f"{GROUP}/providers/Test.Rooms/furnaces/f")

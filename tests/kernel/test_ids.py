@@ -36,7 +36,9 @@ def test_a_collection_names_its_type_and_parent() -> None:
     assert isinstance(found, Collection)
     assert found.type == "Microsoft.MachineLearningServices/workspaces/data"
     assert found.parent == parse(WS)
-    assert split("/subscriptions/s/resourcegroups") == Collection(parse("/subscriptions/s"), "Microsoft.Resources/resourceGroups", "/subscriptions/s/resourcegroups")
+    assert split("/subscriptions/s/resourcegroups") == Collection(
+        parse("/subscriptions/s"), "Microsoft.Resources/resourceGroups", "/subscriptions/s/resourcegroups"
+    )
     assert isinstance(split("/subscriptions"), Collection)
 
 
@@ -49,10 +51,24 @@ def test_groups_and_subscriptions_are_resources() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "/", "/subscriptions//x", "/subscriptions/../x", "/subscriptions/s/./x", "/subscriptions/s%2f", "/subscriptions/s\\x", "/subscriptions/s/é",
-     "/subscriptions/s/providers/NoDot/x/y", "/subscriptions/s/providers/A.B", "/subscriptions/s/a/b", "/subscriptions/s/providers/A.B/c/ d", "/" + "a/" * 2000,
-     "/subscriptions/s/providers/A.B/c/d\n"],
-)  # fmt: skip
+    [
+        "",
+        "x",
+        "/",
+        "/subscriptions//x",
+        "/subscriptions/../x",
+        "/subscriptions/s/./x",
+        "/subscriptions/s%2f",
+        "/subscriptions/s\\x",
+        "/subscriptions/s/é",
+        "/subscriptions/s/providers/NoDot/x/y",
+        "/subscriptions/s/providers/A.B",
+        "/subscriptions/s/a/b",
+        "/subscriptions/s/providers/A.B/c/ d",
+        "/subscriptions/s/providers/A.B/c/d\n",
+        "/" + "a/" * 2000,
+    ],
+)
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         split(text)

@@ -87,7 +87,9 @@ async def test_pages_join_without_gap_or_overlap(store: SqliteStore) -> None:
 
 
 async def test_below_sees_descendants_and_not_neighbours_with_a_longer_name(store: SqliteStore) -> None:
-    await store.commit(PutResource(row("/a/rg1/x")), PutResource(row("/a/rg1/x/y/z")), PutResource(row("/a/rg10/x")), PutResource(row("/a/rg1-a/x")))
+    await store.commit(
+        PutResource(row("/a/rg1/x")), PutResource(row("/a/rg1/x/y/z")), PutResource(row("/a/rg10/x")), PutResource(row("/a/rg1-a/x"))
+    )
     assert [found.key for found in (await store.below("/a/rg1")).rows] == ["/a/rg1/x", "/a/rg1/x/y/z"]
 
 

@@ -37,7 +37,12 @@ def keep(change: Change) -> Draft:
 
 
 SUBSCRIPTIONS = ResourceType(name="Microsoft.Resources/subscriptions", schema=Anything, admit=keep)
-GROUPS = ResourceType(name="Microsoft.Resources/resourceGroups", schema=Anything, admit=keep, read_action="Microsoft.Resources/subscriptions/resourceGroups/read")
+GROUPS = ResourceType(
+    name="Microsoft.Resources/resourceGroups",
+    schema=Anything,
+    admit=keep,
+    read_action="Microsoft.Resources/subscriptions/resourceGroups/read",
+)
 
 
 @dataclass
@@ -53,7 +58,8 @@ class WrittenGrants:
     async def facts(self, oid: str) -> CompiledFacts:
         known = {role.name: role for role in built_in_roles().values()}
         assignments = tuple(
-            Assignment(id=f"{oid}-{n}", principal_id=oid, role=known[name], scope=scope) for n, (name, scope) in enumerate(self.roles.get(oid, []))
+            Assignment(id=f"{oid}-{n}", principal_id=oid, role=known[name], scope=scope)
+            for n, (name, scope) in enumerate(self.roles.get(oid, []))
         )
         return CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({oid}), assignments=assignments, version=self.changes))
 

@@ -41,13 +41,13 @@ class Lister:
         """
         top = _number(query, "$top", _PAGE)
         order = query.get("$orderBy", query.get("orderBy", "")).lower()
-        if order.startswith("createdtime") or order.startswith("createdat"):
+        if order.startswith(("createdtime", "createdat")):
             return await self._newest(declared, collection, query, view, top, is_descending=not order.endswith("asc"))
         after = _untoken(query.get("$skipToken") or query.get("$skiptoken") or query.get("$skip") or "")
         facet = declared.finds(query) if declared.finds else None
         rows: list[Row] = []
         while True:
-            found = await self._scan(declared, collection, facet, after, max(top - len(rows), _SCAN if len(rows) or declared.shows else top))
+            found = await self._scan(declared, collection, facet, after, max(top - len(rows), _SCAN if rows or declared.shows else top))
             for row in found.rows:
                 if view.admits(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
                     rows.append(row)
@@ -68,7 +68,7 @@ class Lister:
             return await self._store.below(under, type_name=declared.key, after=after, limit=limit)
         return await self._store.page(collection.key, after=after, limit=limit)
 
-    async def _newest(  # noqa: PLR0913 - the parts of a page
+    async def _newest(
         self, declared: ResourceType, collection: Collection, query: Mapping[str, str], view: Filter, top: int, *, is_descending: bool
     ) -> Listed:
         skip = _number(query, "$skip", 0) if query.get("$skip", "").isdigit() else 0

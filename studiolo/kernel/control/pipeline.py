@@ -112,7 +112,7 @@ class Control:
 
     # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def put(  # noqa: PLR0913 - the parts of a request
+    async def put(
         self,
         caller: Caller,
         id_: ResourceId,
@@ -138,21 +138,49 @@ class Control:
             row = await self.store.find(id_.key)
             old = resource_of(row, declared) if row else None
             try:
-                return await self._write(caller, declared, old, self._asked(declared, id_, old, draft, caller, api_version, is_patch=is_patch), if_match, if_none_match)
+                return await self._write(
+                    caller,
+                    declared,
+                    old,
+                    self._asked(declared, id_, old, draft, caller, api_version, is_patch=is_patch),
+                    if_match,
+                    if_none_match,
+                )
             except _LostRace:
                 continue
         raise Conflict(f"'{id_}' is being changed by too many callers at once; try again.", code="AnotherOperationInProgress")
 
-    def _asked(  # noqa: PLR0913 - the parts of a request
-        self, declared: ResourceType, id_: ResourceId, old: Resource | None, draft: Draft, caller: Caller, api_version: str, *, is_patch: bool
+    def _asked(
+        self,
+        declared: ResourceType,
+        id_: ResourceId,
+        old: Resource | None,
+        draft: Draft,
+        caller: Caller,
+        api_version: str,
+        *,
+        is_patch: bool,
     ) -> Change:
         new = patched(old, draft) if is_patch and old is not None else draft
         if old is not None:
             id_ = old.id
-            new = msgspec.structs.replace(new, location=new.location or old.location, kind=new.kind or old.kind, private=new.private or old.private)
-        return Change(id=id_, old=old, new=new, caller=caller, at=clock.stamp(clock.now()), fresh_id=clock.new_id(), api_version=api_version, is_patch=is_patch)
+            new = msgspec.structs.replace(
+                new, location=new.location or old.location, kind=new.kind or old.kind, private=new.private or old.private
+            )
+        return Change(
+            id=id_,
+            old=old,
+            new=new,
+            caller=caller,
+            at=clock.stamp(clock.now()),
+            fresh_id=clock.new_id(),
+            api_version=api_version,
+            is_patch=is_patch,
+        )
 
-    async def _write(self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None) -> Outcome:
+    async def _write(
+        self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None
+    ) -> Outcome:
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
         await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
         if old is None and change.is_patch:
@@ -171,7 +199,9 @@ class Control:
             return Outcome(old, encode(old), is_new=False, creates_with_ok=declared.creates_with_ok)
         return await self._commit(caller, declared, old, resource, parents)
 
-    async def _commit(self, caller: Caller, declared: ResourceType, old: Resource | None, resource: Resource, parents: list[Write]) -> Outcome:
+    async def _commit(
+        self, caller: Caller, declared: ResourceType, old: Resource | None, resource: Resource, parents: list[Write]
+    ) -> Outcome:
         operation = None
         if declared.provision is not None:
             state = "Creating" if old is None else "Updating"
@@ -181,7 +211,14 @@ class Control:
         writes: list[Write] = [
             *parents,
             PutResource(row, expect=old.etag if old else ABSENT, facets=tuple(declared.facets(resource)) if declared.facets else ()),
-            Emit(resource.system.last_modified_at, declared.permission("write"), "Accepted" if operation else "Succeeded", row.key, caller.oid, b"{}"),
+            Emit(
+                resource.system.last_modified_at,
+                declared.permission("write"),
+                "Accepted" if operation else "Succeeded",
+                row.key,
+                caller.oid,
+                b"{}",
+            ),
         ]
         if operation is not None:
             writes.append(operation)
@@ -212,7 +249,9 @@ class Control:
         declared = self.catalog.get(id_.type)
         row = await self.store.find(id_.key)
         old = resource_of(row, declared) if row else None
-        change = Change(id=id_, old=old, new=draft_of(old) if old else Draft(), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True)
+        change = Change(
+            id=id_, old=old, new=draft_of(old) if old else Draft(), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True
+        )
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
         await self._judge(caller, declared, "delete", id_, request=request, resource=attributes)
         if "delete" not in declared.verbs:
@@ -236,7 +275,9 @@ class Control:
             raise Steps.fault_of(ended)
         return Deleted(existed=True, operation=None if ended.status == "Succeeded" else ended)
 
-    async def act(self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = "") -> JsonObject | None:  # noqa: PLR0913
+    async def act(
+        self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
+    ) -> JsonObject | None:
         """Run a POST action.
 
         Raises:
@@ -259,8 +300,15 @@ class Control:
 
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _judge(  # noqa: PLR0913 - the parts of a question
-        self, caller: Caller, declared: ResourceType, verb: str, id_: ResourceId, *, request: JsonObject | None = None, resource: JsonObject | None = None
+    async def _judge(
+        self,
+        caller: Caller,
+        declared: ResourceType,
+        verb: str,
+        id_: ResourceId,
+        *,
+        request: JsonObject | None = None,
+        resource: JsonObject | None = None,
     ) -> None:
         await self.gate.require(caller, declared.permission(verb), id_.text, request=request, resource=resource)
 
@@ -284,7 +332,9 @@ class Control:
         if group is not None and group.key == id_.key:
             return NotFound(f"Resource group '{id_.name}' could not be found.", code="ResourceGroupNotFound")
         within = f" under resource group '{group.name}'" if group else ""
-        return NotFound(f"The Resource '{declared.name}/{'/'.join(id_.names)}'{within} was not found.", code="ResourceNotFound", target=id_.name)
+        return NotFound(
+            f"The Resource '{declared.name}/{'/'.join(id_.names)}'{within} was not found.", code="ResourceNotFound", target=id_.name
+        )
 
     async def _expect_holders(self, change: Change, declared: ResourceType) -> list[Write]:
         """Check that the group and the parent are there; return the writes that make or update an asset's container."""
@@ -299,7 +349,10 @@ class Control:
             raise await self._missing(holder, self.catalog.get(holder.type))
         if declared.parent_draft is None:
             if parent is None:
-                raise NotFound(f"Parent resource '{holder.name}' of type '{parent_type.name}' was not found; create it first.", code="ParentResourceNotFound")
+                raise NotFound(
+                    f"Parent resource '{holder.name}' of type '{parent_type.name}' was not found; create it first.",
+                    code="ParentResourceNotFound",
+                )
             return []
         draft = declared.parent_draft(change, parent)
         if draft is None:
@@ -328,7 +381,7 @@ class Control:
         raise await self._missing(parent, declared)
 
 
-class _LostRace(Exception):  # noqa: N818 - never leaves this module
+class _LostRace(Exception):
     """Somebody else's commit came between our read and our write."""
 
 
@@ -387,4 +440,3 @@ def _same(old: Resource, new: Resource) -> bool:
     """Whether a write changes nothing, so that repeating a PUT is free and keeps the ETag."""
     parts = ("properties", "location", "kind", "tags", "identity", "sku", "private")
     return all(getattr(old, part) == getattr(new, part) for part in parts)
-

@@ -68,7 +68,9 @@ class Run:
             Stale: another worker has taken the operation over, or another write's expectation failed.
         """
         row = self.row._replace(
-            doc=msgspec.json.encode(self.report), leased_until=0.0 if status else clock.epoch() + _LEASE_SECONDS, status=status or self.row.status
+            doc=msgspec.json.encode(self.report),
+            leased_until=0.0 if status else clock.epoch() + _LEASE_SECONDS,
+            status=status or self.row.status,
         )
         await self._store.commit(PutOperation(row, expect_token=self.row.token), *others)
         self.row = row
@@ -168,9 +170,11 @@ class Operations:
             await self._fail(run, undo, fault)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - the worker's edge: whatever a step does, its operation ends
             _log.exception("operation %s on %s failed", row.id, row.target)
-            await self._fail(run, undo, Fault("The operation failed inside the server; its log has the reason.", code="InternalServerError"))
+            await self._fail(
+                run, undo, Fault("The operation failed inside the server; its log has the reason.", code="InternalServerError")
+            )
         finally:
             beat.cancel()
 
@@ -196,7 +200,14 @@ class Operations:
 
     async def _end(self, run: Run, status: str, writes: Sequence[Write]) -> None:
         run.report.ended = clock.stamp(clock.now())
-        event = Emit(run.report.ended, run.row.kind, status, run.target.key, run.caller.oid, msgspec.json.encode({"operation": run.row.id, "error": run.report.error}))
+        event = Emit(
+            run.report.ended,
+            run.row.kind,
+            status,
+            run.target.key,
+            run.caller.oid,
+            msgspec.json.encode({"operation": run.row.id, "error": run.report.error}),
+        )
         await run.write(*writes, event, status=status)
 
 

@@ -123,7 +123,8 @@ class SqliteStore:
     async def entries(self, space: str, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Entry]:
         """See the port."""
         end = _end_of(prefix)
-        sql = f"select key, etag, doc from entries where space = ? and key > ? and key >= ? {'and key < ?' if end else ''} order by key limit ?"
+        bound = "and key < ?" if end else ""
+        sql = f"select key, etag, doc from entries where space = ? and key > ? and key >= ? {bound} order by key limit ?"
         return [Entry._make(r) for r in self._reader.execute(sql, (space, after, prefix, *([end] if end else []), limit))]
 
     async def payload(self, name: str) -> bytes | None:

@@ -10,7 +10,7 @@ from studiolo.rooms.hubs.service import WorkspaceService
 __all__ = ["WorkspaceService", "room"]
 
 
-def room(  # noqa: PLR0913 - one argument a port
+def room(
     resources: Resources, identities: Identities, containers: Containers, defaults: Defaults, *, base_url: str, subscription: str
 ) -> tuple[WorkspaceService, list[ResourceType]]:
     """Open the room: its service for whoever composes, and its resource types."""

@@ -71,7 +71,9 @@ def kind_of(text: str | None) -> str:
         return KINDS[low]
     if low in ELSEWHERE:
         raise NotOffered(f"Workspaces of kind '{text}' ({ELSEWHERE[low]}) are not offered; use Hub, Project or Default.", target="kind")
-    raise Invalid(f"'{text}' is not a kind of workspace; the kinds are Hub, Project and Default.", code="InvalidWorkspaceKind", target="kind")
+    raise Invalid(
+        f"'{text}' is not a kind of workspace; the kinds are Hub, Project and Default.", code="InvalidWorkspaceKind", target="kind"
+    )
 
 
 def hub_of(properties: JsonObject) -> ResourceId | None:
@@ -85,7 +87,9 @@ def hub_of(properties: JsonObject) -> ResourceId | None:
         return None
     hub = parse(text)
     if hub.type.lower() != TYPE.lower():
-        raise Invalid(f"'hubResourceId' must be the id of a workspace of kind Hub, not of a '{hub.type}'.", target="properties.hubResourceId")
+        raise Invalid(
+            f"'hubResourceId' must be the id of a workspace of kind Hub, not of a '{hub.type}'.", target="properties.hubResourceId"
+        )
     return hub
 
 
@@ -149,13 +153,21 @@ def admit(change: Change) -> Draft:
 
 def _check_immutable(old: Resource, kind: str, new: Draft, asked: JsonObject) -> None:
     if kind != old.kind and new.kind is not None:
-        raise Conflict(f"The kind of a workspace cannot change; '{old.name}' is of kind {old.kind}.", code="WorkspaceKindIsImmutable", target="kind")
+        raise Conflict(
+            f"The kind of a workspace cannot change; '{old.name}' is of kind {old.kind}.", code="WorkspaceKindIsImmutable", target="kind"
+        )
     if new.location and old.location and _plain(new.location) != _plain(old.location):
-        raise Conflict(f"The location of a workspace cannot change; '{old.name}' is in {old.location}.", code="InvalidResourceLocation", target="location")
+        raise Conflict(
+            f"The location of a workspace cannot change; '{old.name}' is in {old.location}.",
+            code="InvalidResourceLocation",
+            target="location",
+        )
     for member in _IMMUTABLE:
         before, after = old.properties.get(member), asked.get(member)
         if before and after and before.lower() != after.lower():
-            raise Conflict(f"'{member}' of a workspace cannot change once it is set.", code="PropertyIsImmutable", target=f"properties.{member}")
+            raise Conflict(
+                f"'{member}' of a workspace cannot change once it is set.", code="PropertyIsImmutable", target=f"properties.{member}"
+            )
 
 
 def _plain(location: str) -> str:
@@ -166,15 +178,21 @@ def _as_project(change: Change, asked: JsonObject) -> JsonObject:
     hub_id = hub_of(asked)
     if hub_id is None:
         raise Invalid(
-            "A project needs a hub: set 'hubResourceId' to the id of a workspace of kind Hub.", code="HubResourceIdRequired", target="properties.hubResourceId"
+            "A project needs a hub: set 'hubResourceId' to the id of a workspace of kind Hub.",
+            code="HubResourceIdRequired",
+            target="properties.hubResourceId",
         )
     hub = change.fact(hub_id.key)
     if hub is None:
         raise NotFound(f"The hub '{hub_id}' was not found; create it first.", code="HubNotFound", target="properties.hubResourceId")
     if hub.kind != HUB:
-        raise Invalid(f"'{hub_id.name}' is of kind {hub.kind}; a project needs one of kind Hub.", code="InvalidHub", target="properties.hubResourceId")
+        raise Invalid(
+            f"'{hub_id.name}' is of kind {hub.kind}; a project needs one of kind Hub.", code="InvalidHub", target="properties.hubResourceId"
+        )
     if change.new.location and hub.location and _plain(change.new.location) != _plain(hub.location):
-        raise Invalid(f"A project lives in its hub's location, which is '{hub.location}'.", code="InvalidResourceLocation", target="location")
+        raise Invalid(
+            f"A project lives in its hub's location, which is '{hub.location}'.", code="InvalidResourceLocation", target="location"
+        )
     return {**{k: v for k, v in asked.items() if k not in FROM_HUB}, "hubResourceId": hub.id.text}
 
 
@@ -186,7 +204,11 @@ def _check_dependents(change: Change, asked: JsonObject) -> None:
         if id_.type.lower() != type_name.lower():
             raise Invalid(f"'{member}' must be the id of a '{type_name}', not of a '{id_.type}'.", target=f"properties.{member}")
         if change.fact(id_.key) is None:
-            raise NotFound(f"'{id_}' was not found; create it first, or leave '{member}' out and one is made.", code="DependentResourceNotFound", target=f"properties.{member}")
+            raise NotFound(
+                f"'{id_}' was not found; create it first, or leave '{member}' out and one is made.",
+                code="DependentResourceNotFound",
+                target=f"properties.{member}",
+            )
 
 
 def _identity(change: Change) -> JsonObject:
@@ -196,7 +218,8 @@ def _identity(change: Change) -> JsonObject:
     if found is None:
         raise Invalid(f"'{text}' is not an identity type; the types are: {', '.join(_IDENTITY_TYPES.values())}.", target="identity.type")
     identity: JsonObject = {"type": found}
-    own: JsonObject = {k: v or {} for k, v in (asked.get("userAssignedIdentities") or {}).items() if v is not None or "UserAssigned" in found}
+    named: JsonObject = asked.get("userAssignedIdentities") or {}
+    own = {id_: details for id_, details in named.items() if details is not None}
     if "UserAssigned" in found:
         if not own:
             raise Invalid("An identity of type UserAssigned must name at least one identity.", target="identity.userAssignedIdentities")

@@ -22,7 +22,7 @@ _SHOWN_PROJECTS = 1000
 class WorkspaceService:
     """The use cases of hubs and projects."""
 
-    def __init__(  # noqa: PLR0913 - one argument a port
+    def __init__(
         self, resources: Resources, identities: Identities, containers: Containers, defaults: Defaults, *, base_url: str, subscription: str
     ) -> None:
         self._resources = resources
@@ -143,7 +143,10 @@ class WorkspaceService:
         shown.setdefault("publicNetworkAccess", workspace.properties.get("publicNetworkAccess", "Enabled"))
         if workspace.kind == domain.HUB:
             shown["associatedWorkspaces"] = [p.id.text for p in (await self.projects(workspace))[:_SHOWN_PROJECTS]]
-            shown["workspaceHubConfig"] = {"defaultWorkspaceResourceGroup": own.group_id.text if own.group_id else None, **(workspace.properties.get("workspaceHubConfig") or {})}
+            shown["workspaceHubConfig"] = {
+                "defaultWorkspaceResourceGroup": own.group_id.text if own.group_id else None,
+                **(workspace.properties.get("workspaceHubConfig") or {}),
+            }
         if workspace.kind == domain.PROJECT:
             hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
             if hub is not None:
@@ -169,5 +172,11 @@ class WorkspaceService:
         for member, name in (("storageAccount", "storageAccountResults"), ("keyVault", "keyVaultResults")):
             text = shown.get(member) or call.resource.properties.get(member)
             if text and await self._resources.find(parse(text)) is None:
-                found[name].append({"code": "ResourceNotFound", "level": "Error", "message": f"{member} '{text}' is gone; this workspace cannot work without it."})
+                found[name].append(
+                    {
+                        "code": "ResourceNotFound",
+                        "level": "Error",
+                        "message": f"{member} '{text}' is gone; this workspace cannot work without it.",
+                    }
+                )
         return {"value": found}
