@@ -59,6 +59,21 @@ _IDENTITY_TYPES: Final = {
 _NAMESPACE: Final = uuid.UUID("5a1f6d0e-6f0b-5d0c-9a55-6b1e7d3f2c41")
 
 
+def by_hub(hub: str) -> str:
+    """The facet that the projects of a hub share. Facets carry their sort, so that a name can never pass for an id."""
+    return f"hub:{hub.lower()}"
+
+
+def by_guid(workspace_id: str) -> str:
+    """The facet of the workspace with this GUID."""
+    return f"guid:{workspace_id.lower()}"
+
+
+def by_name(name: str) -> str:
+    """The facet of workspaces with this name; several groups can have one each."""
+    return f"name:{name.lower()}"
+
+
 def kind_of(text: str | None) -> str:
     """The kind in its canonical spelling; no kind is Default.
 
@@ -134,8 +149,12 @@ def admit(change: Change) -> Draft:
         raise Invalid(f"Only a project has a hub; '{change.id.name}' is of kind {kind}.", target="properties.hubResourceId")
     else:
         _check_dependents(change, asked)
-    if asked.get("roleInheritance", "None") not in ("None", "Projects"):
-        raise Invalid("'roleInheritance' must be 'None' or 'Projects'.", target="properties.roleInheritance")
+    if asked.get("roleInheritance", "None") != "None":
+        raise NotOffered(
+            "Roles that flow from a hub to its projects are not offered yet: 'roleInheritance' must be 'None'. Assign the role at the "
+            "resource group that holds hub and projects, or at each project.",
+            target="properties.roleInheritance",
+        )
     kept = old.properties.get("workspaceId") if old else None
     return msgspec.structs.replace(
         change.new,

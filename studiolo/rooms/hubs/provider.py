@@ -10,11 +10,12 @@ from studiolo.rooms.hubs.service import WorkspaceService
 
 
 def _facets(workspace: Resource) -> Iterable[str]:
-    """A project is found by its hub, and every workspace by its GUID."""
+    """A project is found by its hub, and every workspace by its GUID and its name."""
     hub = workspace.properties.get("hubResourceId")
     if hub:
-        yield hub.lower()
-    yield workspace.properties["workspaceId"]
+        yield domain.by_hub(hub)
+    yield domain.by_guid(workspace.properties["workspaceId"])
+    yield domain.by_name(workspace.name)
 
 
 def workspaces(service: WorkspaceService) -> ResourceType:

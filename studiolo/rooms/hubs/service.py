@@ -129,7 +129,17 @@ class WorkspaceService:
 
     async def projects(self, hub: Resource) -> list[Resource]:
         """The projects of a hub."""
-        return list(await self._resources.by_facet(domain.TYPE, hub.id.key)) if hub.kind == domain.HUB else []
+        return list(await self._resources.by_facet(domain.TYPE, domain.by_hub(hub.id.key))) if hub.kind == domain.HUB else []
+
+    async def by_guid(self, workspace_id: str) -> Resource | None:
+        """The workspace with this GUID."""
+        found = await self._resources.by_facet(domain.TYPE, domain.by_guid(workspace_id))
+        return found[0] if found else None
+
+    async def by_name(self, name: str) -> Resource | None:
+        """The workspace with this name, if only one has it."""
+        found = await self._resources.by_facet(domain.TYPE, domain.by_name(name))
+        return found[0] if len(found) == 1 else None
 
     async def view(self, workspace: Resource) -> JsonObject:
         """What a read adds: addresses, the hub's settings in a project, the projects in a hub."""

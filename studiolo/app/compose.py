@@ -1,0 +1,211 @@
+"""Builds the house: opens every room, plugs ports into back ends, and makes what the first start must find."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from studiolo.app.environment import ClientEnvironment
+from studiolo.app.home import Home
+from studiolo.app.plugs import Callers, Furniture, Identities, Resources, Unmetered, Workspaces
+from studiolo.app.settings import Settings
+from studiolo.app.surface import activity_surface, platform_surface
+from studiolo.app.welcome import Welcome
+from studiolo.kernel import clock
+from studiolo.kernel.control import Control
+from studiolo.kernel.gate import Gate
+from studiolo.kernel.ids import parse
+from studiolo.kernel.keys import KeyRing
+from studiolo.kernel.operations import Operations
+from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
+from studiolo.kernel.store.port import Entry, PutEntry, Store
+from studiolo.kernel.store.sqlite import SqliteStore
+from studiolo.rooms import assets, blobs, hubs, iam, models, secrets, templates, traces
+from studiolo.wire.arm import ArmSurface
+from studiolo.wire.front import Answers, Front, Nowhere
+from studiolo.wire.http import Surface
+from studiolo.wire.render import render_arm
+
+GROUP, HUB, PROJECT, PLACE = "studiolo", "home", "first-project", "local"
+_SPACE = "studiolo"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(slots=True)
+class House:
+    """The rooms, opened, and the ports between them that are filled last."""
+
+    store: Store
+    ring: KeyRing
+    resources: Resources
+    iam: iam.Iam
+    blobs: blobs.Blobs
+    models: models.Room
+    hubs: hubs.WorkspaceService
+    workspaces: Workspaces
+    types: list[ResourceType]
+    model_engine: models.ModelEngine
+    templates: templates.Room
+
+
+class Application:
+    """A composed studio; see `app.server.Application` for what the server asks of it."""
+
+    def __init__(self, settings: Settings, home: Home, house: House, control: Control, operations: Operations, surfaces: Sequence[Answers]) -> None:
+        self.control = control
+        self.surfaces = surfaces
+        self._settings = settings
+        self._home = home
+        self._house = house
+        self._operations = operations
+        self._link: str | None = None
+        self._warming: asyncio.Task[None] | None = None
+        self.asgi = Front(surfaces, _known_hosts(settings), Nowhere())
+
+    async def start(self) -> None:
+        """Make what the first start must find, take up what a crash left, and warm the model in the background."""
+        await self._house.iam.start()
+        await self._house.blobs.start()
+        await self._operations.recover(is_alone=True)
+        beginning = await self._begin()
+        code = await self._house.iam.sessions.new_code(beginning.owner)
+        self._link = f"{self._settings.url}/signin?code={code}"
+        if self._settings.has_model:
+            self._warming = asyncio.create_task(self._warm())
+
+    async def stop(self) -> None:
+        """Put the work down and let go of all files."""
+        if self._warming is not None:
+            self._warming.cancel()
+        await self._operations.stop()
+        await self._house.model_engine.close()
+        await self._house.blobs.stop()
+        await self._house.store.close()
+
+    def welcome(self) -> Welcome:
+        """What to tell a person once requests are answered."""
+        return Welcome(url=self._settings.url, sign_in_link=self._link, deployment="chat" if self._settings.has_model else None)
+
+    async def _warm(self) -> None:
+        from studiolo.kernel.faults import Fault
+
+        try:
+            await self._house.model_engine.warm()
+        except Fault:
+            return  # whoever calls the model is told the reason
+
+    async def _begin(self) -> iam.Beginning:
+        """The subscription, the group, the first hub and project, and the environment of unchanged clients."""
+        known = self._home.environment()
+        subscription = await _subscription(self._house.store)
+        beginning = await self._house.iam.bootstrap.begin(subscription, has_cli_secret=known is not None)
+        group = parse(f"/subscriptions/{subscription}/resourceGroups/{GROUP}")
+        hub, project = (group.extension("Microsoft.MachineLearningServices/workspaces", name) for name in (HUB, PROJECT))
+        if known is None:
+            await self._house.resources.ensure(PLATFORM, parse(f"/subscriptions/{subscription}"), {"properties": {"displayName": "Studiolo"}})
+            await self._house.resources.ensure(PLATFORM, group, {"location": PLACE})
+            await self._house.resources.ensure(PLATFORM, hub, {"location": PLACE, "kind": "Hub", "properties": {"friendlyName": "Home"}})
+            body: JsonObject = {"hubResourceId": hub.text, "friendlyName": "First project"}
+            await self._house.resources.ensure(PLATFORM, project, {"location": PLACE, "kind": "Project", "properties": body})
+        if known is None or known.url != self._settings.url:
+            model_key = known.model_key if known else (await self._house.models.accounts.project_keys(project))["primary"]
+            self._home.write_environment(
+                ClientEnvironment(
+                    url=self._settings.url,
+                    client_id=beginning.cli_client_id,
+                    client_secret=beginning.cli_secret or (known.client_secret if known else ""),
+                    subscription=subscription,
+                    resource_group=GROUP,
+                    hub=HUB,
+                    project=PROJECT,
+                    model_key=model_key,
+                )
+            )
+        return beginning
+
+
+async def compose(settings: Settings, home: Home) -> Application:
+    """Open the store and the rooms, and join them; nothing is served yet."""
+    house = await _open_rooms(settings, home)
+    operations = Operations(house.store, owner=f"{os.getpid()}-{clock.new_tag()}")
+    gate = Gate(house.iam.grants)
+    control = Control(Catalog(house.types), house.store, gate, operations)
+    house.resources.control = control
+    return Application(settings, home, house, control, operations, _surfaces(settings, house, control, gate))
+
+
+async def _open_rooms(settings: Settings, home: Home) -> House:
+    store = SqliteStore(settings.database_file(home.database))
+    ring = KeyRing(store, home.master_key())
+    resources = Resources()
+    place = settings.url.partition("://")[2]
+    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url)
+    blob_room = blobs.open_blobs(store, ring, Callers(opened_iam, "blob"), settings.blobs_folder(home.blobs), suffix=f"core.{place}")
+    engine = models.engine(home.cache, has_model=settings.has_model)
+    late: dict[str, hubs.WorkspaceService] = {}
+    late_models: list[models.Room] = []
+    workspaces = Workspaces(resources, lambda: late["hubs"], f"core.{place}")
+    identities = Identities(lambda: opened_iam)
+    model_room = models.room(
+        store, ring, resources, identities, Callers(opened_iam, "model"), workspaces, engine, Unmetered(), base_url=settings.url
+    )
+    late_models.append(model_room)
+    furniture = Furniture(resources, workspaces, lambda: late_models[0])
+    subscription = await _subscription(store)
+    service, hub_types = hubs.room(resources, identities, blob_room.containers, furniture, base_url=settings.url, subscription=subscription)
+    late["hubs"] = service
+    asset_room = assets.assets(store, workspaces, blob_room.signatures(workspaces.by_guid))
+    template_room = await templates.open_templates(store, ring, resources.get, tenant=opened_iam.tenant)
+    types = [
+        *opened_iam.types,
+        *template_room.types,
+        *hub_types,
+        *blob_room.types,
+        *asset_room.types,
+        *model_room.types,
+        *secrets.room(tenant=opened_iam.tenant, vault_suffix=f"vault.{place}"),
+        *traces.room(),
+    ]
+    return House(store, ring, resources, opened_iam, blob_room, model_room, service, workspaces, types, engine, template_room)
+
+
+def _surfaces(settings: Settings, house: House, control: Control, gate: Gate) -> list[Answers]:
+    people = house.iam.authenticator("arm")
+    extras = Surface("resource manager", [*house.iam.routes(), *house.templates.routes(people)], gate, render_arm)
+    return [
+        ArmSurface(control, people, [extras, activity_surface(house.store, people, gate)]),
+        *house.iam.surfaces(gate),
+        house.blobs.surface(gate),
+        house.models.surface(gate),
+        platform_surface(settings.url, house.store, control, people, gate),
+    ]
+
+
+def _audiences(url: str) -> iam.Audiences:
+    place = url.partition("://")[2]
+    port = place.rpartition(":")[2]
+    origins = [url, *(f"{url.partition(':')[0]}://{name}:{port}" for name in ("127.0.0.1", "[::1]"))]
+    return iam.audiences_of(origins, ml=[f"https://ml.azure.{place}"], vaults=[f"https://vault.{place}"])
+
+
+def _known_hosts(settings: Settings):  # noqa: ANN202
+    names = _LOOPBACK | {name.lower() for name in settings.names}
+
+    def is_known(host: str) -> bool:
+        return host in names or host.endswith((".blob.core.localhost", ".vault.localhost")) or host == "portal.studiolo.localhost"
+
+    return is_known
+
+
+async def _subscription(store: Store) -> str:
+    """The id of the first subscription, made once."""
+    entry = await store.entry(_SPACE, "subscription")
+    if entry is not None:
+        return msgspec.json.decode(entry.doc, type=str)
+    made = clock.new_id()
+    await store.commit(PutEntry(_SPACE, Entry("subscription", "1", msgspec.json.encode(made))))
+    return made

@@ -1,0 +1,114 @@
+"""What the original has, and what shows that we have it: the parity table is generated from this list and the catalog.
+
+`types` and `surfaces` name what must be served for a feature to count as offered; a feature that names neither is not
+offered. `limits` says what is missing from one that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+_ML = "Microsoft.MachineLearningServices/workspaces"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature of the original."""
+
+    area: str
+    what: str
+    types: tuple[str, ...] = ()
+    surfaces: tuple[str, ...] = ()
+    limits: str = ""
+
+    def is_offered(self, types: Collection[str], surfaces: Collection[str]) -> bool:
+        """Whether everything that the feature names is served."""
+        named = bool(self.types or self.surfaces)
+        return named and all(t.lower() in types for t in self.types) and all(s in surfaces for s in self.surfaces)
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "Hubs and projects",
+        "Hubs, projects and plain workspaces by SDK, template, CLI and REST",
+        (_ML,),
+        limits="managed networks and customer keys are kept as settings and have no effect yet; soft delete is not offered",
+    ),
+    Feature(
+        "Hubs and projects",
+        "ARM template deployments, nested, with conditions, copies and functions",
+        ("Microsoft.Resources/deployments",),
+        limits="no what-if, no linked templates, incremental mode only",
+    ),
+    Feature(
+        "Identity",
+        "Service principals with secrets, system-assigned identities, token endpoint and key sets",
+        ("Studiolo.Directory/servicePrincipals",),
+        ("iam",),
+        limits="client credentials and the one-time sign-in only; no browser sign-in by OpenID, no device code, no on-behalf-of yet",
+    ),
+    Feature(
+        "Identity",
+        "Role definitions and assignments with conditions, explained decisions",
+        ("Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments"),
+        limits="deny assignments are decided on but cannot be written yet; write-time lints come next",
+    ),
+    Feature(
+        "Data",
+        "Blob protocol with OAuth and SAS, sealed with a key per project",
+        ("Microsoft.Storage/storageAccounts",),
+        ("blobs",),
+        limits="block blobs; no append or page blobs, leases, snapshots, versions; no Data Lake and no file protocol",
+    ),
+    Feature(
+        "Data",
+        "Data, model, code, environment and component assets with versions, labels and archiving",
+        (
+            f"{_ML}/data/versions",
+            f"{_ML}/models/versions",
+            f"{_ML}/codes/versions",
+            f"{_ML}/environments/versions",
+            f"{_ML}/components/versions",
+        ),
+    ),
+    Feature("Data", "Datastores with short-lived credentials", (f"{_ML}/datastores",)),
+    Feature(
+        "Models",
+        "Chat, completions and embeddings from a local model in the OpenAI and Azure OpenAI shapes",
+        ("Microsoft.CognitiveServices/accounts/deployments",),
+        ("models",),
+        limits="the two packaged models; no tools, images or log probabilities",
+    ),
+    Feature("Models", "Model catalog, managed and serverless endpoints", (f"{_ML}/onlineEndpoints", f"{_ML}/serverlessEndpoints")),
+    Feature("Safety", "Content filters and blocklists", ("Microsoft.CognitiveServices/accounts/raiPolicies",)),
+    Feature("Connections", "Connections with stored credentials", (f"{_ML}/connections",)),
+    Feature(
+        "Secrets",
+        "Vaults as resources that hubs name",
+        ("Microsoft.KeyVault/vaults",),
+        limits="the Key Vault protocol (reading and writing secrets) is not offered yet",
+    ),
+    Feature("Secrets", "Key Vault protocol", (), ("secrets",)),
+    Feature(
+        "Telemetry",
+        "Application and log resources that workspaces name",
+        ("Microsoft.Insights/components",),
+        limits="declarations only: telemetry is not taken in yet",
+    ),
+    Feature("Telemetry", "Activity log", (), ("activity",)),
+    Feature("Telemetry", "Traces (OTLP) and their search", (), ("traces",)),
+    Feature("Flows", "Prompt flows: authoring, runs, serving", (f"{_ML}/flows",)),
+    Feature("Evaluation", "Evaluations with built-in metrics", (f"{_ML}/evaluations",)),
+    Feature("Search", "Indexes and retrieval", (f"{_ML}/indexes",)),
+    Feature("Compute", "Computes, jobs, schedules, sweeps, AutoML", (f"{_ML}/computes", f"{_ML}/jobs", f"{_ML}/schedules")),
+    Feature("Compute", "MLflow tracking", (), ("mlflow",)),
+    Feature("Network", "Managed networks and outbound rules", (f"{_ML}/outboundRules",)),
+    Feature("Images", "Environment images, SBOM, advisories", ("Microsoft.ContainerRegistry/registries",)),
+    Feature("Sharing", "Registries", ("Microsoft.MachineLearningServices/registries",)),
+    Feature("Costs", "Ledger, budgets, cost queries", ("Microsoft.Consumption/budgets",)),
+    Feature("Policy", "Policy definitions and assignments", ("Microsoft.Authorization/policyDefinitions",)),
+    Feature("Recovery", "Snapshots, backups, drills, soft delete", ("Studiolo.Recovery/snapshots",)),
+    Feature("Studio", "The studio in the browser", (), ("studio",), limits="a first page shows hubs and projects"),
+    Feature("Scale", "PostgreSQL, object stores, several replicas", (), ("replicas",)),
+)

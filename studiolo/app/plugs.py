@@ -1,0 +1,158 @@
+"""Where ports meet back ends: small adapters, one for each need that a room has of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from studiolo.kernel.control import Control
+from studiolo.kernel.documents import resource_of
+from studiolo.kernel.faults import Conflict, NotFound
+from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource
+from studiolo.rooms.assets import ProjectStorage, default_datastores
+from studiolo.rooms.hubs import WorkspaceService
+from studiolo.rooms.iam import Iam
+from studiolo.rooms.models import Room as Models
+from studiolo.rooms.models.ports import Project, Used
+
+
+class Resources:
+    """The resource façade for rooms. `control` comes late, since the catalog that it holds names the rooms' types."""
+
+    def __init__(self) -> None:
+        self.control: Control | None = None
+
+    @property
+    def _control(self) -> Control:
+        if self.control is None:
+            msg = "a room used the resource façade while the house was being built"
+            raise RuntimeError(msg)
+        return self.control
+
+    def get(self) -> Control:
+        """The façade itself, once the house stands."""
+        return self._control
+
+    async def find(self, id_: ResourceId) -> Resource | None:
+        """A resource, or None; no decision is asked."""
+        return await self._control.find(id_)
+
+    async def ensure(self, caller: Caller, id_: ResourceId, body: JsonObject) -> Resource:
+        """Create or update a resource; safe to repeat."""
+        outcome = await self._control.put(caller, id_, body)
+        if outcome.operation is not None:
+            raise Conflict(f"'{id_}' takes long to be made; its operation is {outcome.operation.id}.", code="AnotherOperationInProgress")
+        return outcome.resource
+
+    async def remove(self, caller: Caller, id_: ResourceId) -> None:
+        """Delete a resource and all below it; safe to repeat."""
+        await self._control.delete(caller, id_)
+
+    async def by_facet(self, type_name: str, value: str) -> Sequence[Resource]:
+        """Resources of a type that carry a facet."""
+        declared = self._control.catalog.get(type_name)
+        page = await self._control.store.by_facet(declared.key, value)
+        return [resource_of(row, declared) for row in page.rows]
+
+
+class Identities:
+    """Principals of resources, from the iam room."""
+
+    def __init__(self, iam: Callable[[], Iam]) -> None:
+        self._iam = iam
+
+    async def ensure(self, resource: ResourceId, name: str) -> tuple[str, str]:
+        """The object id and the tenant id of the resource's identity."""
+        del name
+        identity = await self._iam().directory.ensure_identity(resource)
+        return identity.principal_id, identity.tenant_id
+
+    async def retire(self, resource: ResourceId) -> None:
+        """Remove the identity and what was granted to it."""
+        await self._iam().directory.retire_identity(resource)
+
+
+class Callers:
+    """Who holds a token of one kind, from the iam room."""
+
+    def __init__(self, iam: Iam, kind: str) -> None:
+        self._iam = iam
+        self._kind = kind
+        self.identify = iam.authenticator(kind).identify
+
+    async def of_token(self, token: str) -> Caller:
+        """The holder of an access token; Unauthenticated if it proves nothing here."""
+        return await self._iam.reader.caller(token, self._kind)
+
+    async def find(self, oid: str, tenant: str) -> Caller | None:
+        """The principal with this object id, or None if there is none or it may not sign in."""
+        person = await self._iam.grants.principal(oid)
+        if person is None or not person.is_enabled or tenant.lower() != self._iam.tenant.lower():
+            return None
+        return Caller(oid=person.oid, tenant=self._iam.tenant, kind=person.kind, name=person.name, application=person.application)
+
+
+class Workspaces:
+    """Projects by id, by GUID and by name, from the hubs room."""
+
+    def __init__(self, resources: Resources, service: Callable[[], WorkspaceService], storage_suffix: str) -> None:
+        self._resources = resources
+        self._service = service
+        self._suffix = storage_suffix
+
+    async def storage(self, workspace: ResourceId) -> ProjectStorage | None:
+        """Where a workspace keeps its bytes; None for a hub."""
+        found = await self._resources.find(workspace)
+        return await self.storage_of(found) if found is not None else None
+
+    async def storage_of(self, workspace: Resource) -> ProjectStorage | None:
+        """The same, of a workspace that is at hand."""
+        if workspace.kind == "Hub":
+            return None
+        account = await self._service().storage_account(workspace)
+        return ProjectStorage(
+            workspace_id=workspace.properties["workspaceId"],
+            account=account.name,
+            account_id=account.text,
+            blob_url=f"https://{account.name}.blob.{self._suffix}",
+        )
+
+    async def by_guid(self, workspace_id: str) -> Resource | None:
+        """The workspace with this GUID."""
+        return await self._service().by_guid(workspace_id)
+
+    async def find(self, name: str) -> Project | None:
+        """The project with this workspace id, or with this name if only one has it."""
+        found = await self._service().by_guid(name) or await self._service().by_name(name)
+        if found is None or found.kind == "Hub":
+            return None
+        return Project(id=found.id, workspace_id=found.properties["workspaceId"])
+
+
+class Furniture:
+    """What other rooms put into a new project: datastores, and models to talk to."""
+
+    def __init__(self, resources: Resources, workspaces: Workspaces, models: Callable[[], Models]) -> None:
+        self._resources = resources
+        self._workspaces = workspaces
+        self._models = models
+
+    async def furnish(self, workspace: Resource) -> None:
+        """Make what is missing; safe to repeat."""
+        storage = await self._workspaces.storage_of(workspace)
+        if storage is None:
+            raise NotFound(f"'{workspace.id}' has no storage to furnish.")
+        for id_, body in default_datastores(workspace.id, storage):
+            await self._resources.ensure(PLATFORM, id_, body)
+        await self._models().accounts.ensure_defaults(workspace)
+
+    async def clear(self, workspace: Resource) -> None:
+        """Remove what lies outside the workspace's own id."""
+        await self._models().accounts.clear(workspace)
+
+
+class Unmetered:
+    """Takes numbers of tokens before there is a ledger to write them to."""
+
+    def record(self, used: Used) -> None:
+        """The answer itself carries the numbers; nothing is kept yet."""
