@@ -11,9 +11,9 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home
-from studiolo.app.plugs import Callers, Furniture, Identities, Resources, Unmetered, Workspaces
+from studiolo.app.plugs import Callers, Furniture, Identities, Resources, Signatures, Unmetered, Workspaces
 from studiolo.app.settings import Settings
-from studiolo.app.surface import activity_surface, platform_surface
+from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
 from studiolo.kernel import clock
 from studiolo.kernel.control import Control
@@ -25,6 +25,15 @@ from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.port import Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms import assets, blobs, hubs, iam, models, secrets, templates, traces
+from studiolo.rooms.models.backends.absent import NoModels
+from studiolo.rooms.models.backends.local.models import LocalModels
+from studiolo.rooms.models.ports import Models
+from studiolo.rooms.models.wire import PREFIXES as MODEL_PREFIXES
+from studiolo.rooms.models.wire import render as render_model_fault
+from studiolo.rooms.templates.backends.facade import KernelResources
+from studiolo.rooms.templates.backends.records import StoredRecords
+from studiolo.rooms.templates.backends.seals import KeySeals
+from studiolo.rooms.templates.wire import routes as deployment_routes
 from studiolo.wire.arm import ArmSurface
 from studiolo.wire.front import Answers, Front, Nowhere
 from studiolo.wire.http import Surface
@@ -43,12 +52,13 @@ class House:
     ring: KeyRing
     resources: Resources
     iam: iam.Iam
-    blobs: blobs.Blobs
+    gate: Gate
+    blobs: blobs.Room
     models: models.Room
     hubs: hubs.WorkspaceService
     workspaces: Workspaces
     types: list[ResourceType]
-    model_engine: models.ModelEngine
+    model_engine: Models
     templates: templates.Room
 
 
@@ -132,10 +142,9 @@ async def compose(settings: Settings, home: Home) -> Application:
     """Open the store and the rooms, and join them; nothing is served yet."""
     house = await _open_rooms(settings, home)
     operations = Operations(house.store, owner=f"{os.getpid()}-{clock.new_tag()}")
-    gate = Gate(house.iam.grants)
-    control = Control(Catalog(house.types), house.store, gate, operations)
+    control = Control(Catalog(house.types), house.store, house.gate, operations)
     house.resources.control = control
-    return Application(settings, home, house, control, operations, _surfaces(settings, house, control, gate))
+    return Application(settings, home, house, control, operations, _surfaces(settings, house, control))
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:
@@ -144,22 +153,37 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     resources = Resources()
     place = settings.url.partition("://")[2]
     opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url)
-    blob_room = blobs.open_blobs(store, ring, Callers(opened_iam, "blob"), settings.blobs_folder(home.blobs), suffix=f"core.{place}")
-    engine = models.engine(home.cache, has_model=settings.has_model)
+    gate = Gate(opened_iam.grants)
+    blob_room = blobs.room(
+        store,
+        settings.blobs_folder(home.blobs),
+        ring,
+        Callers(opened_iam, "blob"),
+        gate,
+        blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls),
+    )
+    engine = LocalModels(home.cache) if settings.has_model else NoModels()
     late: dict[str, hubs.WorkspaceService] = {}
     late_models: list[models.Room] = []
     workspaces = Workspaces(resources, lambda: late["hubs"], f"core.{place}")
-    identities = Identities(lambda: opened_iam)
+    identities = Identities(opened_iam)
     model_room = models.room(
         store, ring, resources, identities, Callers(opened_iam, "model"), workspaces, engine, Unmetered(), base_url=settings.url
     )
     late_models.append(model_room)
     furniture = Furniture(resources, workspaces, lambda: late_models[0])
     subscription = await _subscription(store)
-    service, hub_types = hubs.room(resources, identities, blob_room.containers, furniture, base_url=settings.url, subscription=subscription)
+    service, hub_types = hubs.room(resources, identities, blob_room.storage, furniture, base_url=settings.url, subscription=subscription)
     late["hubs"] = service
-    asset_room = assets.assets(store, workspaces, blob_room.signatures(workspaces.by_guid))
-    template_room = await templates.open_templates(store, ring, resources.get, tenant=opened_iam.tenant)
+    asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
+    template_room = templates.room(
+        resources=KernelResources(resources.get),
+        records=StoredRecords(store),
+        seals=KeySeals(await ring.data_key("templates")),
+        knows=lambda name: resources.get().catalog.find(name) is not None,
+        tenant=opened_iam.tenant,
+        environment=cloud(settings.url),
+    )
     types = [
         *opened_iam.types,
         *template_room.types,
@@ -170,17 +194,20 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *secrets.room(tenant=opened_iam.tenant, vault_suffix=f"vault.{place}"),
         *traces.room(),
     ]
-    return House(store, ring, resources, opened_iam, blob_room, model_room, service, workspaces, types, engine, template_room)
+    return House(store, ring, resources, opened_iam, gate, blob_room, model_room, service, workspaces, types, engine, template_room)
 
 
-def _surfaces(settings: Settings, house: House, control: Control, gate: Gate) -> list[Answers]:
+def _surfaces(settings: Settings, house: House, control: Control) -> list[Answers]:
+    gate = house.gate
     people = house.iam.authenticator("arm")
-    extras = Surface("resource manager", [*house.iam.routes(), *house.templates.routes(people)], gate, render_arm)
+    deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
+    extras = [deployments, Surface("access", house.iam.routes(), gate, render_arm), activity_surface(house.store, people, gate)]
     return [
-        ArmSurface(control, people, [extras, activity_surface(house.store, people, gate)]),
+        ArmSurface(control, people, extras),
+        *extras,
         *house.iam.surfaces(gate),
-        house.blobs.surface(gate),
-        house.models.surface(gate),
+        *house.blobs.surfaces,
+        Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
     ]
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
+from studiolo.kernel import clock
 from studiolo.kernel.control import Control
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Conflict, NotFound
-from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource
 from studiolo.rooms.assets import ProjectStorage, default_datastores
+from studiolo.rooms.blobs import Storage
 from studiolo.rooms.hubs import WorkspaceService
 from studiolo.rooms.iam import Iam
 from studiolo.rooms.models import Room as Models
 from studiolo.rooms.models.ports import Project, Used
+
+_GUID = 36  # characters of a GUID, which a project's containers begin with
 
 
 class Resources:
@@ -58,18 +63,18 @@ class Resources:
 class Identities:
     """Principals of resources, from the iam room."""
 
-    def __init__(self, iam: Callable[[], Iam]) -> None:
+    def __init__(self, iam: Iam) -> None:
         self._iam = iam
 
     async def ensure(self, resource: ResourceId, name: str) -> tuple[str, str]:
         """The object id and the tenant id of the resource's identity."""
         del name
-        identity = await self._iam().directory.ensure_identity(resource)
+        identity = await self._iam.directory.ensure_identity(resource)
         return identity.principal_id, identity.tenant_id
 
     async def retire(self, resource: ResourceId) -> None:
         """Remove the identity and what was granted to it."""
-        await self._iam().directory.retire_identity(resource)
+        await self._iam.directory.retire_identity(resource)
 
 
 class Callers:
@@ -127,6 +132,24 @@ class Workspaces:
         if found is None or found.kind == "Hub":
             return None
         return Project(id=found.id, workspace_id=found.properties["workspaceId"])
+
+
+class Signatures:
+    """Short-lived signatures for a project's containers, worth what the project's own identity may do."""
+
+    def __init__(self, storage: Storage, workspaces: Workspaces) -> None:
+        self._storage = storage
+        self._workspaces = workspaces
+
+    async def delegate(self, account: str, container: str, permissions: str, seconds: int) -> str:
+        """A signature for one container; NotFound if no project of this account has it."""
+        workspace = await self._workspaces.by_guid(container[:_GUID])
+        place = await self._workspaces.storage_of(workspace) if workspace is not None else None
+        identity = (workspace.identity or {}).get("principalId") if workspace is not None else None
+        if workspace is None or place is None or place.account != account or not identity:
+            raise NotFound(f"No project with an identity keeps a container '{container}' in the account '{account}'.", code="ContainerNotFound")
+        signer = Caller(oid=identity, tenant=(workspace.identity or {}).get("tenantId", ""), name=workspace.name)
+        return await self._storage.delegate(parse(place.account_id), container, permissions, signer, clock.now() + timedelta(seconds=seconds))
 
 
 class Furniture:

@@ -39,16 +39,16 @@ class Authenticator(Protocol):
         ...
 
 
-def metadata(url: str) -> bytes:
-    """The page by which clients find a private cloud (`/metadata/endpoints`), as ready bytes.
+def cloud(url: str) -> JsonObject:
+    """Where the parts of this cloud are: what `/metadata/endpoints` lists, and what templates read as `environment()`.
 
     The portal's host needs two dots, since clients take what follows the second as the cloud's suffix; the storage
     suffix begins with `core.`, since account-key clients look for `.blob.core.` in a host name.
     """
     place = urlsplit(url)
-    cloud: JsonObject = {
+    return {
         "name": CLOUD,
-        "portal": f"{place.scheme}://portal.studiolo.{place.netloc}/",
+        "portal": f"{place.scheme}://portal.studiolo.{place.netloc}",
         "resourceManager": f"{url}/",
         "authentication": {
             "loginEndpoint": f"{url}/",
@@ -69,19 +69,18 @@ def metadata(url: str) -> bytes:
             "acrLoginServer": f"azurecr.{place.netloc}",
         },
     }
-    return msgspec.json.encode([cloud])
 
 
 def platform_surface(url: str, store: Store, control: Control, authenticator: Authenticator, judge: Judge) -> Surface:
     """The routes of this module on the main host."""
-    cloud = metadata(url)
+    page = msgspec.json.encode([cloud(url)])
 
     async def health(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
         await store.find("/")
         return Answer(200, b"ok\n", [("content-type", "text/plain"), ("cache-control", "no-store")])
 
     async def endpoints(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
-        return Answer(200, cloud, [("content-type", "application/json; charset=utf-8")])
+        return Answer(200, page, [("content-type", "application/json; charset=utf-8")])
 
     async def style(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
         sheet = (resources.files("studiolo.app") / "page.css").read_bytes()

@@ -133,8 +133,8 @@ class KeyRing:
             return wrapping.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _wrap_place(owner, stored.parent))
         except (InvalidTag, ValueError):
             raise Fault(
-                f"The key of '{owner}' cannot be unwrapped: the master key file is not the one it was made with, or the stored key was changed. "
-                "Put the right master key file back.",
+                f"The key of '{owner}' cannot be unwrapped: the master key file is not the one it was made with, or the stored key was "
+                "changed. Put the right master key file back.",
                 code="KeyRingDamaged",
             ) from None
 

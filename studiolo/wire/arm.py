@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from urllib.parse import quote
 
@@ -41,7 +41,7 @@ class Authenticator(Protocol):
 class ArmSurface:
     """Answers every path under `/subscriptions` and `/providers`. `extras` are the few paths that are no resource."""
 
-    def __init__(self, control: Control, authenticator: Authenticator, extras: Surface | None = None) -> None:
+    def __init__(self, control: Control, authenticator: Authenticator, extras: Sequence[Surface] = ()) -> None:
         self.name = "arm"
         self.prefixes = ("subscriptions", "providers")
         self.hosts = None
@@ -52,8 +52,9 @@ class ArmSurface:
     async def answer(self, call: Call) -> Answer:
         """Authenticate, find the type, let the kernel do its work, answer in the shape that clients expect."""
         try:
-            if self._extras is not None and self._extras.serves(call):
-                return await self._extras.answer(call)
+            for extra in self._extras:
+                if extra.serves(call):
+                    return await extra.answer(call)
             return await self._answer(call)
         except Fault as fault:
             return render_arm(fault, call)

@@ -4,6 +4,7 @@
     grants.py       what is known          visibility.py   visible(facts, action, plane, scope) -> Filter, for lists
     scopes.py       where                  explanation.py  explain(ask, facts) -> Explanation, for people
     patterns.py     permission patterns    compiled.py     facts made ready for many asks
+    blocks.py       permission blocks      plans.py        the plan of one question
     conditions/     the condition language names.py        from a raw URL path to the names that are decided on
     built_in.py     the roles that exist everywhere        vectors.py      policy tests that people write
 

@@ -30,7 +30,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @lru_cache(maxsize=1)
 def built_in_roles() -> Mapping[str, Role]:
     """The built-in roles by id (a GUID in small letters)."""
-    lines = resources.files(__package__).joinpath("roles.jsonl").read_bytes()
+    lines = resources.files("studiolo.kernel.access").joinpath("roles.jsonl").read_bytes()
     roles = [line.role() for line in msgspec.json.Decoder(_Line).decode_lines(lines)]
     return MappingProxyType({role.id: role for role in roles})
 

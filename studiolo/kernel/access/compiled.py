@@ -1,148 +1,45 @@
-"""Facts made ready for many asks: indexed by scope, patterns and conditions compiled, answers per action kept.
+"""Facts made ready for many asks: indexed by scope, compiled where they are first needed, with the answers they gave.
 
 Everything kept here follows from the facts alone, so it may be dropped at any moment and never goes stale. Four steps
 lead to a plan, each kept under what it depends on:
 
-    role x action                what the role's blocks grant           shared by all principals
-    condition x action           what is left to ask of attributes      shared by all principals
-    scope x action               the grants and denies written there    per principal
-    scope chain x action         the plan: all of the chain, by id      per principal
+    role x action           which of the role's blocks cover it         shared by all principals
+    condition x action      what is left to ask of attributes           shared by all principals
+    scope x action          the grants and denies that stand there      per principal
+    chain x action          the plan: all that stands on the chain      per principal
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import Literal, TypeAlias, TypeVar
+from collections.abc import Iterator
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from studiolo.kernel.access.ask import Ask, Plane
-from studiolo.kernel.access.conditions import Condition, read_condition
-from studiolo.kernel.access.conditions.evaluation import Run
-from studiolo.kernel.access.grants import EVERYONE, Assignment, DenyAssignment, Facts, Permission
-from studiolo.kernel.access.patterns import PatternSet, action_key
+from studiolo.kernel.access.blocks import Blocks, blocks_of, condition_of
+from studiolo.kernel.access.conditions import Condition
+from studiolo.kernel.access.grants import EVERYONE, Assignment, DenyAssignment, Facts
+from studiolo.kernel.access.patterns import action_key
+from studiolo.kernel.access.plans import Plan, Reason, Term, Verdict, assembled, in_order
 from studiolo.kernel.access.scopes import scope_key
 from studiolo.kernel.access.spelling import folded
 
-Reason: TypeAlias = Literal["granted", "deny_assignment", "no_grant", "unknown_action", "unknown_principal", "disabled_principal"]
-
 _MOST_PLANS = 4096
 _MOST_LOCAL = 16384
-_MOST_ACTIONS = 1024
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """The answer. `deciding` is the id of the deny assignment or assignment that decided, the lowest if several would.
-
-    `is_conditional` says that other attributes could have made the answer another one.
-    """
-
-    allowed: bool
-    reason: Reason
-    deciding: tuple[str, ...] = ()
-    is_conditional: bool = False
-
-    @property
-    def is_denied(self) -> bool:
-        """Whether a deny assignment, and not the lack of a grant, decided."""
-        return self.reason == "deny_assignment"
-
-
-class BlockMatch(msgspec.Struct, frozen=True):
-    """How a permission block meets an action: the pattern that grants it, and the one that takes it back."""
-
-    pattern: str | None
-    subtracted_by: str | None
-
-    @property
-    def holds(self) -> bool:
-        """Whether the block covers the action."""
-        return self.pattern is not None and self.subtracted_by is None
-
-
-class Block:
-    """One permission block, compiled."""
-
-    __slots__ = ("_data", "_control", "_not_control", "_not_data", "condition")
-
-    def __init__(self, permission: Permission) -> None:
-        self._control = PatternSet(permission.actions)
-        self._not_control = PatternSet(permission.not_actions)
-        self._data = PatternSet(permission.data_actions)
-        self._not_data = PatternSet(permission.not_data_actions)
-        self.condition = condition_of(permission.condition, permission.condition_version)
-
-    def match(self, plane: Plane, action: str) -> BlockMatch:
-        """How the block meets an action, given by its key."""
-        granted, taken = (self._control, self._not_control) if plane == "control" else (self._data, self._not_data)
-        return BlockMatch(granted.find(action), taken.find(action))
-
-
-class Blocks:
-    """The permission blocks of one role or deny assignment, with the answers they gave."""
-
-    __slots__ = ("_covering", "each")
-
-    def __init__(self, permissions: Iterable[Permission]) -> None:
-        self.each = tuple(map(Block, permissions))
-        self._covering: dict[tuple[Plane, str], tuple[Block, ...]] = {}
-
-    def covering(self, plane: Plane, action: str) -> tuple[Block, ...]:
-        """The blocks that cover an action, given by its key."""
-        question = (plane, action)
-        found = self._covering.get(question)
-        if found is None:
-            found = tuple(block for block in self.each if block.match(plane, action).holds)
-            _remember(self._covering, question, found, _MOST_ACTIONS)
-        return found
-
-
-@lru_cache(maxsize=4096)
-def blocks_of(permissions: tuple[Permission, ...]) -> Blocks:
-    """The compiled blocks, one object per list of permissions while it is remembered."""
-    return Blocks(permissions)
-
-
-def condition_of(text: str | None, version: str | None) -> Condition | None:
-    """The condition of a row; None where the row has none."""
-    return None if text is None else read_condition(text, version)
-
-
-class Term(msgspec.Struct, frozen=True, eq=False):
-    """One assignment, or one deny assignment, that covers the action: what its conditions leave to be asked.
-
-    A grant counts if every run is True; a deny applies unless one run is False. Without runs neither is in question.
-    """
-
-    id: str
-    runs: tuple[Run, ...]
-    verdict: Verdict
+_Question: TypeAlias = tuple[Plane, str, tuple[str, ...]]
+"""Plane, action (its key) and sub-operations."""
 
 
 class Local(msgspec.Struct, frozen=True, eq=False):
-    """What one scope says about one action. `here` denies only the scope itself, `denies` what lies below as well."""
+    """What one scope says to one question. `here` denies only the scope itself, `denies` what lies below as well."""
 
     grants: tuple[Term, ...]
     denies: tuple[Term, ...]
     here: tuple[Term, ...]
-
-
-class Plan(msgspec.Struct, frozen=True, eq=False):
-    """How to answer one question: a verdict if attributes cannot change it, else terms in the order of their ids."""
-
-    verdict: Verdict | None
-    denies: tuple[Term, ...] = ()
-    grants: tuple[Term, ...] = ()
-    otherwise: Verdict = Verdict(allowed=False, reason="no_grant")
-
-
-NOTHING_HERE = Local((), (), ())
-
-_Question: TypeAlias = tuple[str, Plane, str, tuple[str, ...]]
 
 
 class CompiledFacts:
@@ -153,158 +50,144 @@ class CompiledFacts:
             only scopes that can be; to pass over a deny assignment would open what it closes.
     """
 
-    __slots__ = ("_assignments", "_denies", "_locals", "_plans", "_roles", "facts", "ids")
+    __slots__ = ("_answers", "_doors", "_locals", "_plans", "_rows", "facts", "ids")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.ids = frozenset(map(folded, facts.ids))
-        self._roles: dict[int, Blocks] = {}
-        self._assignments: dict[str, list[Assignment]] = {}
-        self._denies: dict[str, list[DenyAssignment]] = {}
-        self._locals: dict[_Question, Local] = {}
-        self._plans: dict[tuple[str, str, Plane, str, tuple[str, ...]], Plan] = {}
+        self._rows: dict[str, list[_Row]] = {}
+        self._doors: dict[tuple[str, str, Plane], str | Verdict] = {}
+        self._locals: dict[tuple[str, _Question], Local] = {}
+        self._plans: dict[tuple[tuple[str, ...], bool, _Question], Plan] = {}
+        self._answers: dict[tuple[str, str, Plane, str, tuple[str, ...]], Plan] = {}
         for assignment in facts.assignments:
             key = scope_key(assignment.scope)
             if folded(assignment.principal_id) in self.ids:
-                self._assignments.setdefault(key, []).append(assignment)
+                self._rows.setdefault(key, []).append(_Row(assignment))
         for deny in facts.denies:
             key = scope_key(deny.scope)
             if self.is_denied_by(deny) and deny.effect != "audit":
-                self._denies.setdefault(key, []).append(deny)
+                self._rows.setdefault(key, []).append(_Row(deny))
 
     @property
-    def scopes(self) -> set[str]:
-        """The keys of all scopes at which an assignment or a deny assignment of the principal stands."""
-        return {*self._assignments, *self._denies}
+    def scopes(self) -> frozenset[str]:
+        """The keys of all scopes at which an assignment or a deny assignment for the principal stands."""
+        return frozenset(self._rows)
 
     def is_denied_by(self, deny: DenyAssignment) -> bool:
         """Whether a deny assignment names the principal, and does not exclude it."""
         named = {folded(each) for each in deny.principals}
         return (EVERYONE in named or not self.ids.isdisjoint(named)) and self.ids.isdisjoint(map(folded, deny.excluded))
 
-    def blocks(self, assignment: Assignment) -> Blocks:
-        """The compiled blocks of an assignment's role."""
-        role = assignment.role
-        found = self._roles.get(id(role))
-        if found is None:
-            found = self._roles[id(role)] = blocks_of(role.permissions)
-        return found
+    def door(self, principal: str, action: str, plane: Plane) -> str | Verdict:
+        """The key of the action, or the verdict against who asks or what for, before any assignment is looked at.
 
-    def refusal(self, ask: Ask, action: str) -> Verdict | None:
-        """The verdict on who asks and what for, before any assignment is looked at; None if there is nothing to object."""
-        facts = self.facts
-        if facts.known_actions is not None and not facts.known_actions(action, ask.plane):
-            return _refused("unknown_action")
-        if not facts.known or folded(ask.principal) not in self.ids:
-            return _refused("unknown_principal")
-        return None if facts.enabled else _refused("disabled_principal")
+        Raises:
+            Invalid: the action is malformed (code `InvalidAction`).
+        """
+        question = (principal, action, plane)
+        found = self._doors.get(question)
+        if found is None:
+            key = action_key(action)
+            reason = self._objection(principal, key, plane)
+            found = Verdict(allowed=False, reason=reason) if reason else key
+            _remember(self._doors, question, found, _MOST_PLANS)
+        return found
 
     def plan(self, ask: Ask) -> Plan:
-        """How to answer an ask, whatever its attributes."""
+        """How to answer an ask, whatever its attributes.
+
+        Raises:
+            Invalid: the scope or the action is malformed (codes `InvalidScope`, `InvalidAction`).
+        """
         question = (ask.principal, ask.action, ask.plane, ask.scope, ask.sub_operations)
-        found = self._plans.get(question)
+        found = self._answers.get(question)
         if found is None:
             found = self._plan(ask)
-            _remember(self._plans, question, found, _MOST_PLANS)
+            _remember(self._answers, question, found, _MOST_PLANS)
         return found
 
-    def local(self, key: str, plane: Plane, action: str, sub_operations: tuple[str, ...]) -> Local:
-        """What the scope with this key says about an action, given by its key."""
-        if key not in self._assignments and key not in self._denies:
-            return NOTHING_HERE
-        question = (key, plane, action, sub_operations)
-        found = self._locals.get(question)
+    def local(self, key: str, question: _Question) -> Local:
+        """What stands at the scope with this key."""
+        place = (key, question)
+        found = self._locals.get(place)
         if found is None:
-            found = self._local(question)
-            _remember(self._locals, question, found, _MOST_LOCAL)
+            found = _local(self._rows.get(key, []), question)
+            _remember(self._locals, place, found, _MOST_LOCAL)
         return found
 
-    def _local(self, question: _Question) -> Local:
-        grants: list[Term] = []
-        denies: list[Term] = []
-        here: list[Term] = []
-        for row in self._assignments.get(question[0], ()):
-            grants.extend(_terms(row, self.blocks(row), question, Verdict(allowed=True, reason="granted", deciding=(row.id,))))
-        for row in self._denies.get(question[0], ()):
-            verdict = Verdict(allowed=False, reason="deny_assignment", deciding=(row.id,))
-            (here if row.does_not_apply_to_child_scopes else denies).extend(_terms(row, blocks_of(row.permissions), question, verdict))
-        return Local(_in_order(grants), _in_order(denies), _in_order(here))
+    def _objection(self, principal: str, action: str, plane: Plane) -> Reason | None:
+        facts = self.facts
+        if facts.known_actions is not None and not facts.known_actions(action, plane):
+            return "unknown_action"
+        if not facts.known or folded(principal) not in self.ids:
+            return "unknown_principal"
+        return None if facts.enabled else "disabled_principal"
 
     def _plan(self, ask: Ask) -> Plan:
         key = scope_key(ask.scope)
-        action = action_key(ask.action)
-        if (refused := self.refusal(ask, action)) is not None:
-            return Plan(refused)
-        grants: list[Term] = []
-        denies: list[Term] = []
-        for above in self.facts.hierarchy.chain(key):
-            local = self.local(above, ask.plane, action, ask.sub_operations)
-            if local is not NOTHING_HERE:
-                grants.extend(local.grants)
-                denies.extend(local.denies)
-                if above == key:
-                    denies.extend(local.here)
-        return _assembled(_in_order(denies), _in_order(grants))
+        action = self.door(ask.principal, ask.action, ask.plane)
+        if isinstance(action, Verdict):
+            return Plan(action)
+        question = (ask.plane, action, ask.sub_operations)
+        rows = self._rows
+        # Scopes without rows say nothing, so all scopes below the same ones with rows share a plan.
+        above = tuple(each for each in self.facts.hierarchy.chain(key) if each in rows)
+        place = (above, key in rows, question)
+        found = self._plans.get(place)
+        if found is None:
+            locals_ = [self.local(each, question) for each in above]
+            here = self.local(key, question).here if key in rows else ()
+            denies = (*here, *(term for each in locals_ for term in each.denies))
+            found = assembled(denies, (term for each in locals_ for term in each.grants))
+            _remember(self._plans, place, found, _MOST_PLANS)
+        return found
 
 
-def _terms(row: Assignment | DenyAssignment, blocks: Blocks, question: _Question, verdict: Verdict) -> Iterator[Term]:
-    """The terms of one row: one for each block that covers the action, unless its conditions are settled against it."""
-    _, plane, action, sub_operations = question
-    for block in blocks.covering(plane, action):
-        conditions = (block.condition, condition_of(row.condition, row.condition_version))
-        residues = [each.residue(action, sub_operations) for each in conditions if each is not None]
-        settled = [each.value for each in residues if each.is_fixed]
-        if (False in settled) or (verdict.allowed and None in settled):
-            continue
-        yield Term(row.id, tuple(each.run for each in residues if not each.is_fixed), verdict)
+class _Row:
+    """One row of the facts; its role and its condition are compiled when a question first needs them."""
+
+    __slots__ = ("_blocks", "_condition", "row")
+
+    def __init__(self, row: Assignment | DenyAssignment) -> None:
+        self.row = row
+        self._blocks: Blocks | None = None
+        self._condition: Condition | None = None
+
+    def terms(self, question: _Question) -> Iterator[Term]:
+        """One term for each block that covers the action, unless its conditions are settled against the row."""
+        row = self.row
+        if self._blocks is None:
+            self._blocks = blocks_of(row.role.permissions if isinstance(row, Assignment) else row.permissions)
+        plane, action, sub_operations = question
+        for block in self._blocks.covering(plane, action):
+            if self._condition is None:
+                self._condition = condition_of(row.condition, row.condition_version)
+            residues = [each.residue(action, sub_operations) for each in (block.condition, self._condition) if each is not None]
+            settled = [each.value for each in residues if each.is_fixed]
+            if False in settled or (None in settled and isinstance(row, Assignment)):
+                continue
+            left = [each for each in residues if not each.is_fixed]
+            yield Term(
+                row.id, tuple(each.run for each in left), _verdict(row), next((each.probe for each in left if each.probe is not None), None)
+            )
 
 
-def _in_order(terms: Iterable[Term]) -> tuple[Term, ...]:
-    """The terms by id, without those that a lower one makes needless: same runs, or anything after one without runs."""
-    found: list[Term] = []
-    seen: set[tuple[Run, ...]] = set()
-    for term in sorted(terms, key=_by_id):
-        if term.runs in seen:
-            continue
-        seen.add(term.runs)
-        found.append(term)
-        if not term.runs:
-            break
-    return tuple(found)
+def _verdict(row: Assignment | DenyAssignment) -> Verdict:
+    is_grant = isinstance(row, Assignment)
+    return Verdict(allowed=is_grant, reason="granted" if is_grant else "deny_assignment", deciding=(row.id,))
 
 
-def _by_id(term: Term) -> str:
-    return term.id
-
-
-def _assembled(denies: tuple[Term, ...], grants: tuple[Term, ...]) -> Plan:
-    """The plan for terms in order; verdicts say whether other attributes could turn them round."""
-    if denies and not denies[0].runs:
-        return Plan(denies[0].verdict)
-    is_denied_anyway = bool(denies) and not denies[-1].runs
-    is_granted_anyway = bool(grants) and not grants[-1].runs
-    can_be_granted = bool(grants) and not is_denied_anyway
-    if not denies and grants and not grants[0].runs:
-        return Plan(grants[0].verdict)
-    no_grant = Verdict(allowed=False, reason="no_grant", is_conditional=can_be_granted)
-    if not denies and not grants:
-        return Plan(no_grant)
-    return Plan(
-        None,
-        denies=_marked(denies, is_conditional=can_be_granted),
-        grants=_marked(grants, is_conditional=bool(denies) or not is_granted_anyway),
-        otherwise=no_grant,
-    )
-
-
-def _marked(terms: tuple[Term, ...], *, is_conditional: bool) -> tuple[Term, ...]:
-    if not is_conditional:
-        return terms
-    return tuple(Term(each.id, each.runs, msgspec.structs.replace(each.verdict, is_conditional=True)) for each in terms)
-
-
-def _refused(reason: Reason) -> Verdict:
-    return Verdict(allowed=False, reason=reason)
+def _local(rows: list[_Row], question: _Question) -> Local:
+    grants: list[Term] = []
+    denies: list[Term] = []
+    here: list[Term] = []
+    for each in rows:
+        if isinstance(each.row, Assignment):
+            grants.extend(each.terms(question))
+        else:
+            (here if each.row.does_not_apply_to_child_scopes else denies).extend(each.terms(question))
+    return Local(in_order(grants), in_order(denies), in_order(here))
 
 
 def _remember(kept: dict[K, V], question: K, answer: V, most: int) -> None:

@@ -13,8 +13,9 @@ Whoever asks treats an exception as a deny and raises an alarm.
 from __future__ import annotations
 
 from studiolo.kernel.access.ask import Ask, Plane
-from studiolo.kernel.access.compiled import CompiledFacts, Reason, Term, Verdict
+from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.grants import Assignment, DenyAssignment, Facts, Permission, Role, group_closure
+from studiolo.kernel.access.plans import Reason, Verdict
 from studiolo.kernel.access.scopes import Hierarchy
 
 __all__ = [
@@ -47,19 +48,6 @@ def decide(ask: Ask, facts: CompiledFacts) -> Verdict:
     if plan.verdict is not None:
         return plan.verdict
     for term in plan.denies:
-        if applies(term, ask):
+        if term.denies(ask):
             return term.verdict
-    for term in plan.grants:
-        if grants(term, ask):
-            return term.verdict
-    return plan.otherwise
-
-
-def applies(term: Term, ask: Ask) -> bool:
-    """Whether a deny assignment applies: none of its conditions is False. What is unknown denies."""
-    return all(run(ask) is not False for run in term.runs)
-
-
-def grants(term: Term, ask: Ask) -> bool:
-    """Whether an assignment grants: all of its conditions are True. What is unknown does not grant."""
-    return all(run(ask) is True for run in term.runs)
+    return plan.grants.first(ask) or plan.otherwise

@@ -11,11 +11,13 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from studiolo.kernel.access.ask import Ask
-from studiolo.kernel.access.compiled import Block, CompiledFacts, Verdict, blocks_of, condition_of
+from studiolo.kernel.access.blocks import Block, blocks_of, condition_of
+from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.conditions import UNKNOWN, AtomOutcome, Condition, Truth
 from studiolo.kernel.access.decision import decide
 from studiolo.kernel.access.grants import Assignment, DenyAssignment
 from studiolo.kernel.access.patterns import action_key
+from studiolo.kernel.access.plans import Verdict
 from studiolo.kernel.access.scopes import scope_key
 from studiolo.kernel.access.spelling import folded
 
@@ -84,6 +86,9 @@ def explain(ask: Ask, facts: CompiledFacts) -> Explanation:
     return Explanation(ask, verdict, chain, assignments, denies)
 
 
+_NEARNESS: tuple[Outcome, ...] = ("no pattern", "subtracted", "condition", "counts")
+
+
 class _View(msgspec.Struct, frozen=True):
     ask: Ask
     facts: CompiledFacts
@@ -99,7 +104,7 @@ class _View(msgspec.Struct, frozen=True):
         if not note.way:
             return msgspec.structs.replace(note, outcome="other scope")
         condition = condition_of(row.condition, row.condition_version)
-        return self._judged(note, self.facts.blocks(row).each, condition, is_deny=False)
+        return self._judged(note, blocks_of(row.role.permissions).each, condition, is_deny=False)
 
     def deny(self, row: DenyAssignment) -> RowNote:
         """What became of a deny assignment."""
@@ -120,9 +125,8 @@ class _View(msgspec.Struct, frozen=True):
 
     def _judged(self, note: RowNote, blocks: tuple[Block, ...], condition: Condition | None, *, is_deny: bool) -> RowNote:
         notes = tuple(self._block(block, condition, is_deny=is_deny) for block in blocks)
-        outcomes = [each.outcome for each in notes]
-        ranked: tuple[Outcome, ...] = ("counts", "condition", "subtracted")
-        outcome: Outcome = next((each for each in ranked if each in outcomes), "no pattern")
+        # The block that came nearest to counting speaks for the row.
+        outcome = max((each.outcome for each in notes), key=_NEARNESS.index, default=_NEARNESS[0])
         return msgspec.structs.replace(note, outcome=outcome, blocks=notes)
 
     def _block(self, block: Block, condition: Condition | None, *, is_deny: bool) -> BlockNote:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.faults import Invalid
@@ -30,7 +31,9 @@ def action_key(action: str) -> str:
         Invalid: the action holds `*`, an empty segment or a character that actions cannot have (code `InvalidAction`).
     """
     if _ACTION.fullmatch(action) is None:
-        reason = "a '*' belongs in permissions, not in requests" if "*" in action else "it must be segments of plain characters joined by '/'"
+        reason = (
+            "a '*' belongs in permissions, not in requests" if "*" in action else "it must be segments of plain characters joined by '/'"
+        )
         raise Invalid(f"'{action[:200]}' is not an action: {reason}.", code="InvalidAction", target="action")
     return action.lower()
 
@@ -48,7 +51,7 @@ class Pattern:
         self._head = pieces[0]
         self._tail = pieces[-1]
         # A star between two slashes may stand for nothing: then the two slashes are one and the same character.
-        shared = [1 if left.endswith("/") and right.startswith("/") else 0 for left, right in zip(pieces, pieces[1:], strict=False)]
+        shared = [1 if left.endswith("/") and right.startswith("/") else 0 for left, right in pairwise(pieces)]
         self._middle = tuple(zip(shared, pieces[1:-1], strict=False))
         self._spare = shared[-1] if shared else 0
         self._least = 1 if not self._head and len(pieces) > 1 and pieces[1].startswith("/") else 0

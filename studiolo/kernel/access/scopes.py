@@ -106,7 +106,25 @@ class Hierarchy:
 
     def heirs(self, key: str) -> list[str]:
         """The fewest keys such that a scope is in the reach of `key` if and only if one of them is a prefix of it."""
-        return [key, *self._children.get(key, ()), *self._heirs.get(key, ())]
+        return [*self.members(key), *self._heirs.get(key, ())]
+
+    def members(self, key: str) -> list[str]:
+        """The fewest keys such that a scope is or lies below `key` if and only if one of them is a prefix of it."""
+        return [key, *self._children.get(key, ())]
+
+    def holds(self, above: str, key: str) -> bool:
+        """Whether `key` is `above` or lies below it, by its path or as a member of a management group."""
+        path = {*prefixes(key), ROOT}
+        return not path.isdisjoint(self.members(above))
+
+    def inherited(self, key: str) -> frozenset[str]:
+        """The part of the chain that is also part of the chain of everything below.
+
+        All of it, but for a management group: its subscriptions do not lie below the prefixes of its path.
+        """
+        chain = self.chain(key)
+        is_group = key.startswith(MANAGEMENT_GROUPS) and "/" not in key.removeprefix(MANAGEMENT_GROUPS)
+        return frozenset(above for above in chain if not is_group or above == ROOT or above.startswith(MANAGEMENT_GROUPS))
 
     def way(self, key: str, above: str) -> str:
         """In words, why the grants at `above`, a member of `key`'s chain, hold at `key`."""

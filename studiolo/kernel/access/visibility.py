@@ -12,9 +12,8 @@ from collections.abc import Iterable
 import msgspec
 
 from studiolo.kernel.access.ask import Ask, Plane
-from studiolo.kernel.access.compiled import CompiledFacts, Term
-from studiolo.kernel.access.decision import applies, grants
-from studiolo.kernel.access.patterns import action_key
+from studiolo.kernel.access.compiled import CompiledFacts
+from studiolo.kernel.access.plans import Term, Verdict
 from studiolo.kernel.access.scopes import ROOT, prefixes, scope_key
 
 
@@ -73,53 +72,50 @@ def visible(facts: CompiledFacts, action: str, plane: Plane, scope: str) -> Filt
         Invalid: the scope or the action is malformed (codes `InvalidScope`, `InvalidAction`).
     """
     key = scope_key(scope)
-    ask = Ask(min(facts.ids, default=""), action_key(action), key, plane)
-    if facts.refusal(ask, ask.action) is not None:
+    found = facts.door(min(facts.ids, default=""), action, plane)
+    if isinstance(found, Verdict):
         return Filter.nothing(key)
-    survey = _Survey(facts, ask)
-    if not survey.excluded.isdisjoint(survey.chain):
+    survey = _Survey(facts, Ask("", found, key, plane))
+    if not survey.denied.isdisjoint(survey.inherited):
         return Filter.nothing(key)
-    hierarchy = facts.facts.hierarchy
-    excluded = _outermost(_reach(survey, survey.excluded))
-    is_open = not survey.granted.isdisjoint(survey.chain)
+    excluded = _outermost(survey.reach(survey.denied))
+    is_open = not survey.granted.isdisjoint(survey.inherited)
     included = frozenset[str]()
     if not is_open:
-        included = frozenset(each for each in _outermost(_reach(survey, survey.granted)) if not _is_below(each, excluded))
-        if not included:
-            return Filter.nothing(key)
+        included = frozenset(each for each in _outermost(survey.reach(survey.granted)) if not _is_below(each, excluded))
         excluded = frozenset(each for each in excluded if _is_below(each, included))
-    alone = frozenset(each for each in survey.excluded_alone if key in hierarchy.chain(each) and not _is_below(each, excluded))
-    return Filter(key, is_open, included, excluded, alone if is_open else frozenset(each for each in alone if _is_below(each, included)))
+    alone = (each for each in survey.denied_alone if is_open or _is_below(each, included))
+    return Filter(key, is_open, included, excluded, frozenset(each for each in alone if not _is_below(each, excluded)))
 
 
 class _Survey:
     """Where grants and denies for the action stand, over all scopes."""
 
     def __init__(self, facts: CompiledFacts, ask: Ask) -> None:
-        self.key = ask.scope
-        self.hierarchy = facts.facts.hierarchy
-        self.chain = frozenset(self.hierarchy.chain(ask.scope))
+        self._key = ask.scope
+        self._hierarchy = facts.facts.hierarchy
+        self.inherited = self._hierarchy.inherited(ask.scope)
         self.granted: set[str] = set()
-        self.excluded: set[str] = set()
-        self.excluded_alone: set[str] = set()
+        self.denied: set[str] = set()
+        self.denied_alone: set[str] = set()
         for scope in facts.scopes:
-            local = facts.local(scope, ask.plane, ask.action, ())
-            if any(grants(term, ask) for term in local.grants):
+            local = facts.local(scope, (ask.plane, ask.action, ()))
+            if any(term.grants(ask) for term in local.grants):
                 self.granted.add(scope)
             if _any_applies(local.denies, ask):
-                self.excluded.add(scope)
-            if _any_applies(local.here, ask):
-                self.excluded_alone.add(scope)
+                self.denied.add(scope)
+            if self._hierarchy.holds(self._key, scope) and _any_applies(local.here, ask):
+                self.denied_alone.add(scope)
+
+    def reach(self, scopes: set[str]) -> set[str]:
+        """The keys at or below the listed scope whose subtrees what stands at these scopes reaches."""
+        hierarchy = self._hierarchy
+        below = {heir for scope in scopes for heir in hierarchy.heirs(scope) if hierarchy.holds(self._key, heir)}
+        return below.union(key for key in hierarchy.members(self._key) if not scopes.isdisjoint(hierarchy.chain(key)))
 
 
 def _any_applies(terms: Iterable[Term], ask: Ask) -> bool:
-    return any(applies(term, ask) for term in terms)
-
-
-def _reach(survey: _Survey, scopes: Iterable[str]) -> set[str]:
-    """The keys at or below the listed scope whose subtrees these scopes reach."""
-    found = {heir for scope in scopes for heir in survey.hierarchy.heirs(scope)}
-    return {each for each in found if survey.key in survey.hierarchy.chain(each)}
+    return any(term.denies(ask) for term in terms)
 
 
 def _outermost(keys: set[str]) -> frozenset[str]:

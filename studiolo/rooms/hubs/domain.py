@@ -49,6 +49,7 @@ _COMPUTED: Final = (
     "creationTime",
     "error",
 )
+_FLAGS: Final = frozenset({"hbiWorkspace", "v1LegacyMode", "enableDataIsolation", "allowRoleAssignmentOnRG"})
 _IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
 _IDENTITY_TYPES: Final = {
     "systemassigned": "SystemAssigned",
@@ -57,6 +58,11 @@ _IDENTITY_TYPES: Final = {
     "none": "None",
 }
 _NAMESPACE: Final = uuid.UUID("5a1f6d0e-6f0b-5d0c-9a55-6b1e7d3f2c41")
+
+
+def flag(value: bool | str) -> bool:  # noqa: FBT001 - reads one
+    """A flag as a truth value; the schema has let through true, false and their names."""
+    return value if isinstance(value, bool) else value.lower() == "true"
 
 
 def by_hub(hub: str) -> str:
@@ -136,7 +142,7 @@ def admit(change: Change) -> Draft:
     """
     old = change.old
     kind = kind_of(change.new.kind)
-    asked = {k: v for k, v in change.new.properties.items() if k not in _COMPUTED and v is not None}
+    asked = {k: flag(v) if k in _FLAGS else v for k, v in change.new.properties.items() if k not in _COMPUTED and v is not None}
     if old is not None:
         _check_immutable(old, kind, change.new, asked)
         # A PUT that leaves out what the platform filled in keeps it.

@@ -8,7 +8,9 @@ from functools import lru_cache
 import msgspec
 
 from studiolo.kernel.access.ask import Ask
-from studiolo.kernel.access.conditions.evaluation import UNKNOWN, Leaf, Run, Tree, Truth, build, leaves, obstacles, reader, reduce
+from studiolo.kernel.access.conditions.atoms import UNKNOWN, Leaf, Probe, Run, Truth
+from studiolo.kernel.access.conditions.attributes import reader
+from studiolo.kernel.access.conditions.evaluation import Tree, build, leaves, obstacles, probe_of, reduce
 from studiolo.kernel.access.conditions.parser import parse
 from studiolo.kernel.access.conditions.syntax import Node
 from studiolo.kernel.access.spelling import folded
@@ -29,11 +31,15 @@ class AtomOutcome(msgspec.Struct, frozen=True):
 
 
 class Residue(msgspec.Struct, frozen=True, eq=False):
-    """What is left of a condition for one action: a value that no attribute can change, or a function of the ask."""
+    """What is left of a condition for one action: a value that no attribute can change, or a function of the ask.
+
+    Where `probe` is set, the run cannot be True unless the probe hits.
+    """
 
     is_fixed: bool
     value: Truth
     run: Run
+    probe: Probe | None = None
 
 
 class Condition:
@@ -101,11 +107,12 @@ def _residue(tree: Tree | None, action: str, sub_operations: tuple[str, ...]) ->
     steps, counts = _cost(left)
     if steps > MOST_STEPS:
         return _fixed(UNKNOWN)
-    return Residue(is_fixed=False, value=UNKNOWN, run=_bounded(left.run, steps, counts) if counts else left.run)
+    run = _bounded(left.run, steps, counts) if counts else left.run
+    return Residue(is_fixed=False, value=UNKNOWN, run=run, probe=probe_of(left))
 
 
 def _fixed(value: Truth) -> Residue:
-    return Residue(is_fixed=True, value=value, run=lambda ask: value)
+    return Residue(is_fixed=True, value=value, run=lambda _ask: value)
 
 
 def _cost(tree: Tree) -> tuple[int, tuple[Callable[[Ask], int], ...]]:

@@ -1,8 +1,8 @@
 """The operators of the language 2.0.
 
-    String  Equals StartsWith Like, each with Not before and IgnoreCase after      quantifiers allowed
-    Numeric, DateTime  Equals NotEquals GreaterThan GreaterThanEquals LessThan LessThanEquals      Numeric only
-    Bool, Guid  Equals NotEquals                                                    Guid only
+String  Equals StartsWith Like, each with Not before and IgnoreCase after      quantifiers allowed
+Numeric, DateTime  Equals NotEquals GreaterThan GreaterThanEquals LessThan LessThanEquals      Numeric only
+Bool, Guid  Equals NotEquals                                                    Guid only
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Operator(msgspec.Struct, frozen=True):
         return self.family in ("String", "Numeric", "Guid")
 
 
-def _is_like(value: str, glob: values.Glob) -> bool:
+def is_like(value: str, glob: values.Glob) -> bool:
+    """Whether a text follows a pattern."""
     return glob.matches(value)
 
 
@@ -46,11 +47,10 @@ def _not(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 
 def _table() -> Iterator[Operator]:
-    strings = {"Equals": operator.eq, "StartsWith": str.startswith, "Like": _is_like}
+    strings = {"Equals": operator.eq, "StartsWith": str.startswith, "Like": is_like}
     for verb, holds in strings.items():
-        is_like = verb == "Like"
         for suffix, read, pattern in (("", values.text, values.like), ("IgnoreCase", values.caseless, values.caseless_like)):
-            right = pattern if is_like else read
+            right = pattern if verb == "Like" else read
             yield Operator(f"String{verb}{suffix}", "String", read, right, holds)
             yield Operator(f"StringNot{verb}{suffix}", "String", read, right, _not(holds))
     orders = {

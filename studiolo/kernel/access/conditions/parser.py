@@ -1,10 +1,10 @@
 """From tokens to the syntax tree, by recursive descent.
 
-    condition = expr                                              at most 8192 bytes, nesting at most 64
-    expr      = unary { AND unary } | unary { OR unary }          no mixing on one level
-    unary     = { NOT } atom
-    atom      = "(" expr ")" | ActionMatches{'…'} | SubOperationMatches{'…'}
-              | ( Exists | NotExists ) attribute | operand [ quantifier ":" ] operator operand
+condition = expr                                              at most 8192 bytes, nesting at most 64
+expr      = unary { AND unary } | unary { OR unary }          no mixing on one level
+unary     = { NOT } atom
+atom      = "(" expr ")" | ActionMatches{'…'} | SubOperationMatches{'…'}
+          | ( Exists | NotExists ) attribute | operand [ quantifier ":" ] operator operand
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ and makes the comparison Unknown. Nothing is coerced, trimmed or normalised.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from functools import lru_cache
+from itertools import takewhile
 
 _STAMP = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,7}))?Z")
 _GUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -51,7 +52,7 @@ def ticks(value: object) -> int | None:
         return None
     year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
     try:
-        moment = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
+        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
     except ValueError:
         return None
     seconds = moment.toordinal() * 86400 + hour * 3600 + minute * 60 + second
@@ -74,13 +75,13 @@ def _upper_one(character: str) -> str:
 
 
 class Glob:
-    """A `StringLike` pattern: `*` any run, `?` one code point, `\\*` and `\\?` themselves.
+    r"""A `StringLike` pattern: `*` any run, `?` one code point, `\*` and `\?` themselves.
 
     Matching takes one pass over the text: pieces between stars are found from left to right, and a pattern with `?`
-    runs as a set of states held in the bits of one integer.
+    runs as a set of states held in the bits of one integer. `head` is what every match starts with.
     """
 
-    __slots__ = ("_accept", "_loops", "_pieces", "_steps", "_wild")
+    __slots__ = ("_accept", "_loops", "_pieces", "_steps", "_wild", "head")
 
     def __init__(self, raw: str, *, is_caseless: bool = False) -> None:
         found: list[str] = _PIECE.findall(raw)
@@ -92,6 +93,7 @@ class Glob:
             else:
                 pieces[-1].append(mark[-1])
         self._pieces = tuple(map("".join, pieces))
+        self.head = "".join(mark[-1] for mark in takewhile(lambda mark: mark not in ("*", "?"), marks))
         self._steps: dict[str, int] | None = None
         self._loops = self._wild = self._accept = 0
         if "?" in marks:

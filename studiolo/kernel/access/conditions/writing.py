@@ -20,14 +20,15 @@ def check_condition(text: str, version: str | None = VERSION) -> Condition:
             none, or an empty literal (code `InvalidCondition`).
     """
     if version != VERSION:
-        raise Invalid(f"Set conditionVersion to '{VERSION}': conditions of version {version!a} are not evaluated.", code="InvalidConditionVersion")
+        raise Invalid(
+            f"Set conditionVersion to '{VERSION}': conditions of version {version!a} are not evaluated.", code="InvalidConditionVersion"
+        )
     condition = compile_condition(text)
-    if condition.syntax is not None:
-        _check(condition.syntax)
+    _check(condition.syntax)
     return condition
 
 
-def _check(node: syntax.Node) -> None:
+def _check(node: syntax.Node | None) -> None:
     match node:
         case syntax.Negation():
             _check(node.part)
@@ -39,7 +40,7 @@ def _check(node: syntax.Node) -> None:
                 raise _refused(node.text, "the pattern is empty")
         case syntax.Comparison():
             _check_comparison(node)
-        case syntax.Presence():
+        case _:  # Exists and NotExists hold no literal
             pass
 
 

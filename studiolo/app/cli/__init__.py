@@ -1,0 +1,50 @@
+"""The command line: everything that the studio does, as a verb. Start-up stays light: commands import when they run.
+
+Exit codes: 0 done, 1 refused or failed, 2 not understood. Answers go to the standard output, all else to the error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from studiolo.app.cli import access, data, hubs, models, projects, roles
+from studiolo.app.cli.doctor import doctor
+from studiolo.app.cli.env import env
+from studiolo.app.cli.up import up
+from studiolo.kernel.faults import Fault
+
+app = typer.Typer(
+    name="studiolo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="An AI studio that you run yourself: hubs, projects, data, models and flows behind your own wall.",
+)
+app.command("up")(up)
+app.command("env")(env)
+app.command("doctor")(doctor)
+app.add_typer(hubs.app, name="hub")
+app.add_typer(projects.app, name="project")
+app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="model")
+app.add_typer(roles.app, name="role")
+app.add_typer(access.app, name="access")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit code."""
+    from studiolo.app.cli import show
+
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except Fault as fault:
+        show.problem(fault)
+    except KeyboardInterrupt:
+        show.done("Interrupted.")
+    except OSError as error:
+        show.problem(Fault(f"{error.strerror or error} ({error.filename or 'no file'}).", code="SystemError"))
+    else:
+        return
+    sys.exit(1)

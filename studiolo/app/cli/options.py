@@ -1,0 +1,54 @@
+"""Options that many commands share, each worded once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Output(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help="The studio's folder. Default: the studio that the environment names, else ~/.studiolo.", show_default=False
+    ),
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="A table for people, or JSON for programs.")]
+HubOption = Annotated[str | None, typer.Option("--hub", help="The hub's name. Default: AZUREML_HUB.", show_default=False)]
+ProjectOption = Annotated[
+    str | None, typer.Option("--project", "-p", help="The project's name. Default: AZUREML_PROJECT.", show_default=False)
+]
+TagsOption = Annotated[list[str] | None, typer.Option("--tag", help="A tag as NAME=VALUE; may be given again.", show_default=False)]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def tags(given: list[str] | None) -> dict[str, str] | None:
+    """Tags as a mapping; None if none were given."""
+    if not given:
+        return None
+    found: dict[str, str] = {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        if not mark or not name:
+            raise typer.BadParameter(f"'{text}' is no tag: write NAME=VALUE.", param_hint="--tag")
+        found[name] = value
+    return found
+
+
+def confirm(question: str, *, is_sure: bool) -> None:
+    """Ask before something is lost; without a terminal, only `--yes` is an answer.
+
+    Raises:
+        typer.Abort: the answer is no.
+    """
+    if not is_sure:
+        typer.confirm(question, abort=True, err=True)

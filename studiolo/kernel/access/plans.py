@@ -1,0 +1,165 @@
+"""How one question is answered once everything but attributes is known: the plan, and the verdict it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from studiolo.kernel.access.ask import Ask
+from studiolo.kernel.access.conditions.atoms import Probe, Run
+
+Reason: TypeAlias = Literal["granted", "deny_assignment", "no_grant", "unknown_action", "unknown_principal", "disabled_principal"]
+
+_WORTH_INDEXING = 8
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The answer. `deciding` is the id of the deny assignment or assignment that decided, the lowest if several would.
+
+    `is_conditional` says that other attributes could have made the answer another one.
+    """
+
+    allowed: bool
+    reason: Reason
+    deciding: tuple[str, ...] = ()
+    is_conditional: bool = False
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether a deny assignment, and not the lack of a grant, decided."""
+        return self.reason == "deny_assignment"
+
+
+class Term(msgspec.Struct, frozen=True, eq=False):
+    """One assignment, or one deny assignment, that covers the action: what its conditions leave to be asked.
+
+    Without runs nothing is in question. Where `probe` is set, the runs cannot all be True unless the probe hits.
+    """
+
+    id: str
+    runs: tuple[Run, ...]
+    verdict: Verdict
+    probe: Probe | None = None
+
+    def grants(self, ask: Ask) -> bool:
+        """Whether an assignment grants: all of its conditions are True. What is unknown does not grant."""
+        return all(run(ask) is True for run in self.runs)
+
+    def denies(self, ask: Ask) -> bool:
+        """Whether a deny assignment applies: none of its conditions is False. What is unknown denies."""
+        return all(run(ask) is not False for run in self.runs)
+
+
+class Shortlist:
+    """Grants in the order of their ids, asked for the first that holds.
+
+    Many conditions that need one attribute to be, or to start with, different constants (`StringStartsWith
+    '{project}-'`) share a table: one look tells which few of them are worth evaluating.
+    """
+
+    __slots__ = ("_plain", "_tables")
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        groups: dict[object, list[tuple[Probe, Term]]] = {}
+        for term in terms:
+            if term.probe is not None:
+                groups.setdefault(term.probe.question, []).append((term.probe, term))
+        indexed = [group for group in groups.values() if len(group) >= _WORTH_INDEXING]
+        self._tables = tuple(map(_Table, indexed))
+        covered = {id(term) for group in indexed for _, term in group}
+        self._plain = tuple(term for term in terms if id(term) not in covered)
+
+    def first(self, ask: Ask) -> Verdict | None:
+        """The verdict of the lowest id that grants, or None."""
+        hits = [term for table in self._tables for term in table.hits(ask)]
+        hits.sort(key=_by_id)
+        best = next((term for term in hits if term.grants(ask)), None)
+        for term in self._plain:
+            if best is not None and best.id < term.id:
+                break
+            if term.grants(ask):
+                return term.verdict
+        return best.verdict if best is not None else None
+
+
+class _Table:
+    """Terms that need one attribute to be a constant or to start with it: by constant, prefixes by length first."""
+
+    __slots__ = ("_by_length", "_equal", "_value")
+
+    def __init__(self, group: Sequence[tuple[Probe, Term]]) -> None:
+        self._value = group[0][0].value
+        self._equal: dict[object, list[Term]] = {}
+        self._by_length: dict[int, dict[str, list[Term]]] = {}
+        for probe, term in group:
+            if probe.is_prefix and isinstance(probe.constant, str):
+                self._by_length.setdefault(len(probe.constant), {}).setdefault(probe.constant, []).append(term)
+            else:
+                self._equal.setdefault(probe.constant, []).append(term)
+
+    def hits(self, ask: Ask) -> list[Term]:
+        """Every term that may hold for this ask."""
+        value = self._value(ask)
+        if value is None:
+            return []
+        found = list(self._equal.get(value, ()))
+        if isinstance(value, str):
+            for length, terms in self._by_length.items():
+                found.extend(terms.get(value[:length], ()))
+        return found
+
+
+class Plan(msgspec.Struct, frozen=True, eq=False):
+    """A verdict if attributes cannot change it; else denies by id, grants, and the verdict if none holds."""
+
+    verdict: Verdict | None
+    denies: tuple[Term, ...] = ()
+    grants: Shortlist = Shortlist(())
+    otherwise: Verdict = Verdict(allowed=False, reason="no_grant")
+
+
+def in_order(terms: Iterable[Term]) -> tuple[Term, ...]:
+    """The terms by id, without those that a lower one makes needless: same runs, or anything after one without runs."""
+    found: list[Term] = []
+    seen: set[tuple[Run, ...]] = set()
+    for term in sorted(terms, key=_by_id):
+        if term.runs in seen:
+            continue
+        seen.add(term.runs)
+        found.append(term)
+        if not term.runs:
+            break
+    return tuple(found)
+
+
+def assembled(denies: Iterable[Term], grants: Iterable[Term]) -> Plan:
+    """The plan for the terms of a whole chain; verdicts say whether other attributes could turn them round."""
+    no, yes = in_order(denies), in_order(grants)
+    if no and not no[0].runs:
+        return Plan(no[0].verdict)
+    if not no and yes and not yes[0].runs:
+        return Plan(yes[0].verdict)
+    is_denied_anyway = bool(no) and not no[-1].runs
+    is_granted_anyway = bool(yes) and not yes[-1].runs and not no
+    can_be_granted = bool(yes) and not is_denied_anyway
+    otherwise = Verdict(allowed=False, reason="no_grant", is_conditional=can_be_granted)
+    if not no and not yes:
+        return Plan(otherwise)
+    return Plan(
+        None,
+        _marked(no, is_conditional=can_be_granted),
+        Shortlist(_marked(yes, is_conditional=not is_granted_anyway)),
+        otherwise,
+    )
+
+
+def _marked(terms: tuple[Term, ...], *, is_conditional: bool) -> tuple[Term, ...]:
+    if not is_conditional:
+        return terms
+    return tuple(Term(each.id, each.runs, msgspec.structs.replace(each.verdict, is_conditional=True), each.probe) for each in terms)
+
+
+def _by_id(term: Term) -> str:
+    return term.id

@@ -1,0 +1,67 @@
+"""The declaration of storage accounts, their blob service and their containers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from studiolo.kernel.access.names import CONTAINER_NAME
+from studiolo.kernel.resource import Action, Change, Draft, JsonObject, Resource, ResourceType
+from studiolo.rooms.blobs.domain import resources
+from studiolo.rooms.blobs.schema import arm
+from studiolo.rooms.blobs.service.containers import TYPE as CONTAINERS
+from studiolo.rooms.blobs.service.resources import StorageResources
+
+ACCOUNTS: Final = "Microsoft.Storage/storageAccounts"
+SERVICES: Final = f"{ACCOUNTS}/blobServices"
+
+
+def types(service: StorageResources) -> list[ResourceType]:
+    """The resource types of this room."""
+    return [
+        ResourceType(
+            name=ACCOUNTS,
+            about="Storage accounts, whose data plane is the Blob protocol; files, queues, tables and folders of their own are not offered.",
+            schema=arm.AccountProperties,
+            admit=resources.admit_account,
+            provision=service.provision_account,
+            retire=service.retire_account,
+            view=service.view_account,
+            actions=(
+                Action("listKeys", service.list_keys, permission="listkeys", is_secret=True),
+                Action("regenerateKey", service.regenerate_key, permission="regeneratekey", is_secret=True),
+                Action("revokeUserDelegationKeys", service.revoke_delegation),
+            ),
+            name_pattern=r"^[a-z0-9]{3,24}$",
+            is_tracked=True,
+        ),
+        ResourceType(
+            name=SERVICES,
+            about="The blob service of an account; there is one, named default.",
+            schema=arm.ServiceProperties,
+            admit=resources.admit_service,
+            verbs=frozenset({"get", "list", "put"}),
+            name_pattern=r"(?i)^default$",
+        ),
+        ResourceType(
+            name=CONTAINERS,
+            about="Containers of blobs. The same containers are made, listed and removed on the data plane.",
+            schema=arm.ContainerProperties,
+            admit=resources.admit_container,
+            provision=service.provision_container,
+            retire=service.retire_container,
+            view=service.view_container,
+            parent_draft=_service_draft,
+            attributes=_attributes,
+            name_pattern=r"^(\$root|\$web|[a-z0-9](-?[a-z0-9])+)$",
+        ),
+    ]
+
+
+def _service_draft(change: Change, parent: Resource | None) -> Draft | None:
+    """The blob service is there with its account: it is made with the first container that needs it."""
+    del change
+    return None if parent is not None else Draft()
+
+
+def _attributes(change: Change) -> tuple[JsonObject, JsonObject]:
+    return {}, {CONTAINER_NAME: change.id.name}

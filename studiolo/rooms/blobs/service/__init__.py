@@ -1,0 +1,1 @@
+"""The use cases of blob storage; nothing here knows HTTP."""

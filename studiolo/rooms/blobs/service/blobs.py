@@ -1,0 +1,354 @@
+"""Blobs: put, read, changed, copied, deleted; overwrites race fairly and leave nothing behind."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+
+from studiolo.kernel import clock
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotFound, Stale, Unavailable
+from studiolo.kernel.store.port import ABSENT, DropEntry, DropPayload, Entry, PutEntry, Store, Write
+from studiolo.rooms.blobs.domain.blob import NO_CONTENT, NO_TEXTS, Blob, Container, Content, Copied, Etagged, Piece
+from studiolo.rooms.blobs.domain.conditions import NONE, Conditions, check_write
+from studiolo.rooms.blobs.domain.sealing import Damaged
+from studiolo.rooms.blobs.service.containers import contended, new_etag
+from studiolo.rooms.blobs.service.index import SEPARATOR, Index
+from studiolo.rooms.blobs.service.pieces import STRETCH, Body, Moved, Pieces, Stream, Sums, Written
+from studiolo.rooms.blobs.service.purge import Purge
+
+_RACES = 20
+_BATCH = 1000
+
+
+class Terms(NamedTuple):
+    """Under which a write may replace what is there; `must_be_new` for callers who may only add."""
+
+    conditions: Conditions = NONE
+    must_be_new: bool = False
+
+
+class Facts(NamedTuple):
+    """What a caller says about a blob besides its bytes."""
+
+    content: Content = NO_CONTENT
+    metadata: dict[str, str] = NO_TEXTS
+    tags: dict[str, str] = NO_TEXTS
+    tier: str = ""
+
+
+class Draft(NamedTuple):
+    """What a write makes of a blob: its new value, its pieces, and what else its commit holds."""
+
+    blob: Blob
+    pieces: Sequence[Piece]
+    writes: Sequence[Write] = ()
+
+
+class Source(NamedTuple):
+    """A blob that is copied, as it was found."""
+
+    container: Container
+    name: str
+    found: Etagged
+
+
+class Check(NamedTuple):
+    """Digests that the bytes must have, raw; empty ones are not asked for."""
+
+    md5: bytes = b""
+    crc: bytes = b""
+
+    def sums(self, *, md5: bool = False) -> Sums:
+        """What to compute on the way."""
+        return Sums(md5=md5 or bool(self.md5), crc=bool(self.crc))
+
+    def compare(self, sums: Sums) -> None:
+        """Return if the sums are the ones asked for; raise Invalid (`Md5Mismatch`, `Crc64Mismatch`) if not."""
+        if self.md5 and sums.md5 is not None and sums.md5.digest() != self.md5:
+            raise Invalid(
+                "The MD5 value specified in the request did not match the MD5 value calculated by the server.", code="Md5Mismatch"
+            )
+        if self.crc and sums.crc is not None and sums.crc.digest() != self.crc:
+            raise Invalid(
+                "The CRC64 value specified in the request did not match the CRC64 value calculated by the server.", code="Crc64Mismatch"
+            )
+
+
+class Blobs:
+    """The blobs of all containers."""
+
+    def __init__(self, store: Store, index: Index, pieces: Pieces, purge: Purge) -> None:
+        self._store = store
+        self._purge = purge
+        self.index = index
+        self.pieces = pieces
+
+    async def find(self, container: Container, name: str) -> Etagged | None:
+        """The blob, if it is there."""
+        return await self.index.find(container, name)
+
+    async def get(self, container: Container, name: str) -> Etagged:
+        """The blob.
+
+        Raises:
+            NotFound: there is none (code `BlobNotFound`).
+        """
+        found = await self.index.find(container, name)
+        if found is None:
+            raise absent()
+        return found
+
+    async def put(self, container: Container, name: str, body: Body, facts: Facts, terms: Terms, check: Check) -> Etagged:
+        """Write a whole blob. Its MD5 is computed and kept.
+
+        Raises:
+            Invalid: the bytes are not the ones that were announced; nothing was changed.
+            Conflict, Stale, Forbidden: the terms do not hold.
+        """
+        await self._foresee(container, name, terms)
+        sums = check.sums(md5=True)
+        written = await self.pieces.write(container, name, body, sums)
+        with self.giving_up([written]):
+            check.compare(sums)
+            md5 = base64.b64encode(sums.md5.digest()).decode() if sums.md5 is not None else ""
+            fresh = _fresh(body.size, facts, msgspec.structs.replace(facts.content, md5=md5))
+            return await self._publish(container, name, terms, fresh, written)
+
+    async def update(self, container: Container, name: str, terms: Terms, change: Callable[[Blob], Blob]) -> Etagged:
+        """Change what is known of a blob, not its bytes.
+
+        Raises:
+            NotFound: there is no such blob.
+            Stale: a condition does not hold.
+        """
+
+        async def draw(old: Etagged | None) -> Draft:
+            if old is None:
+                raise absent()
+            return Draft(change(old.blob), old.blob.pieces)
+
+        return await self.replace(container, name, terms, draw, keeps_bytes=True)
+
+    async def replace(
+        self,
+        container: Container,
+        name: str,
+        terms: Terms,
+        draw: Callable[[Etagged | None], Awaitable[Draft]],
+        *,
+        keeps_bytes: bool = False,
+        ends_staging: bool = False,
+    ) -> Etagged:
+        """Put what `draw` makes of the present blob in its place; drawn again if somebody else was quicker.
+
+        Raises:
+            Unavailable: too many others were quicker.
+        """
+        key = await self.pieces.key_of(container)
+        for _ in range(_RACES):
+            old = await self.index.find(container, name)
+            check_terms(terms, old)
+            try:
+                draft = await draw(old)
+                lost, lists = ((), []) if keeps_bytes or old is None else await self.index.parts(old.blob)
+            except Moved:
+                continue
+            kept = {piece.ref for piece in draft.pieces}
+            lost = [piece for piece in lost if piece.ref not in kept]
+            staged = await self.staged(container, name) if ends_staging else []
+            lost += [piece for piece in map(self.index.staged_piece, staged) if piece.ref not in kept]
+            blob, more = (draft.blob, []) if keeps_bytes else self.index.listed(container, name, key, draft.blob, draft.pieces)
+            made = Etagged(new_etag(), blob)
+            writes = [
+                *draft.writes,
+                *more,
+                PutEntry(container.blobs, Entry(name, made.etag, self.index.encode(blob)), expect=old.etag if old else ABSENT),
+                *self.pieces.dropped(lost),
+                *(DropPayload(ref) for ref in lists),
+                *(DropEntry(container.staged, entry.key, expect=entry.etag) for entry in staged),
+            ]
+            try:
+                await self._store.commit(*writes)
+            except Stale:
+                continue
+            self.committed(container, lost)
+            return made
+        raise contended()
+
+    async def delete(self, container: Container, name: str, terms: Terms) -> None:
+        """Remove a blob.
+
+        Raises:
+            NotFound: there is no such blob.
+            Stale: a condition does not hold.
+        """
+        for _ in range(_RACES):
+            old = await self.get(container, name)
+            check_write(terms.conditions, old.etag, old.blob.modified)
+            try:
+                lost, lists = await self.index.parts(old.blob)
+                await self._store.commit(
+                    DropEntry(container.blobs, name, expect=old.etag), *self.pieces.dropped(lost), *(DropPayload(ref) for ref in lists)
+                )
+            except (Moved, Stale):
+                continue
+            self.committed(container, lost)
+            return
+        raise contended()
+
+    async def read(self, container: Container, name: str, found: Etagged, start: int, end: int) -> bytes | AsyncIterator[bytes]:
+        """The bytes of a half-open span of a blob that was found; what is long comes as a stream.
+
+        Raises:
+            Moved: the blob was replaced meanwhile; find it again.
+            Damaged: what is stored is not what was sealed.
+        """
+        if start == end:
+            return b""
+        key = await self.pieces.key_of(container)
+        pieces = await self.index.pieces(container, name, key, found.blob)
+        span = self.pieces.span(key, container, name, pieces, start, end)
+        if end - start <= STRETCH and len(pieces) == 1:
+            return await self._joined(span.next, end - start)
+        held = self.pieces.hold(pieces)
+        try:
+            first = await span.next()
+            entry = await self._store.entry(container.blobs, name)
+            if first is None or entry is None or entry.etag != found.etag:
+                raise Moved(name)
+        except BaseException:
+            held.close()
+            raise
+        return aiter(Stream(span, first, held))
+
+    async def whole(self, container: Container, name: str) -> bytes:
+        """All bytes of a blob, for the platform's own use and small blobs.
+
+        Raises:
+            NotFound: there is no such blob.
+        """
+        for _ in range(_RACES):
+            found = await self.get(container, name)
+            try:
+                body = await self.read(container, name, found, 0, found.blob.size)
+            except Moved:
+                continue
+            return body if isinstance(body, bytes) else b"".join([piece async for piece in body])
+        raise lost_bytes()
+
+    async def copy(
+        self, source: Source, container: Container, name: str, facts: Facts, terms: Terms, copied: Copied | None, check: Check
+    ) -> Etagged:
+        """Write a blob from another's bytes, sealed anew for where they now lie.
+
+        Raises:
+            Moved: the source was replaced meanwhile.
+            Invalid: the bytes are not the ones that were expected.
+            Conflict, Stale, Forbidden: the terms do not hold.
+        """
+        await self._foresee(container, name, terms)
+        size = source.found.blob.size
+        body = await self.read(source.container, source.name, source.found, 0, size)
+        chunks, sums = once(body) if isinstance(body, bytes) else body, check.sums()
+        written = await self.pieces.write(container, name, Body(chunks, size), sums)
+        with self.giving_up([written]):
+            check.compare(sums)
+            fresh = msgspec.structs.replace(_fresh(size, facts, facts.content), copied=copied)
+            return await self._publish(container, name, terms, fresh, written)
+
+    async def _publish(self, container: Container, name: str, terms: Terms, fresh: Blob, written: Written) -> Etagged:
+        async def draw(old: Etagged | None) -> Draft:
+            blob = msgspec.structs.replace(fresh, created=old.blob.created) if old else fresh
+            return Draft(blob, (written.piece,), written.writes)
+
+        return await self.replace(container, name, terms, draw, ends_staging=True)
+
+    @contextmanager
+    def giving_up(self, written: Sequence[Written]) -> Generator[None]:
+        """Remove what was written if the block refuses to publish it.
+
+        After anything but a refusal (a cancelled call, a store that did not answer) nobody knows whether the commit
+        went through: the objects stay noted as loose if it did not, and the next start removes them.
+        """
+        try:
+            yield
+        except Unavailable:
+            raise
+        except Fault:
+            for one in written:
+                self.pieces.abandon(one)
+            raise
+
+    async def _foresee(self, container: Container, name: str, terms: Terms) -> None:
+        """Refuse before the bytes are taken in, where that is already clear."""
+        if terms != Terms():
+            check_terms(terms, await self.index.find(container, name))
+
+    async def staged(self, container: Container, name: str) -> list[Entry]:
+        """The entries of all staged blocks of a blob."""
+        found: list[Entry] = []
+        prefix, after = name + SEPARATOR, ""
+        while page := await self._store.entries(container.staged, prefix=prefix, after=after, limit=_BATCH):
+            found += page
+            if len(page) < _BATCH:
+                break
+            after = page[-1].key
+        return found
+
+    def committed(self, container: Container, lost: Sequence[Piece]) -> None:
+        """Say that a durable commit has given up these pieces."""
+        self.pieces.discard(lost)
+        if self._purge.is_gone(container):
+            self._purge.begin(container)
+
+    @staticmethod
+    async def _joined(next_part: Callable[[], Awaitable[bytearray | memoryview | None]], size: int) -> bytes:
+        first = await next_part() or b""
+        if len(first) == size:
+            return bytes(first)
+        parts = [bytes(first)]
+        while (part := await next_part()) is not None:
+            parts.append(bytes(part))
+        return b"".join(parts)
+
+
+def check_terms(terms: Terms, old: Etagged | None) -> None:
+    """Return if a write over what is there may go on; raise Conflict, Stale or Forbidden if not."""
+    if old is None:
+        check_write(terms.conditions, None, 0)
+        return
+    check_write(terms.conditions, old.etag, old.blob.modified)
+    if terms.must_be_new:
+        raise Forbidden(
+            "This request may create blobs and not replace them: it lacks blobs/write, or its signature lacks 'w'.",
+            code="AuthorizationPermissionMismatch",
+        )
+
+
+def absent() -> NotFound:
+    """The fault of a blob that is not there."""
+    return NotFound("The specified blob does not exist.", code="BlobNotFound")
+
+
+def lost_bytes() -> Fault:
+    """The fault of an entry whose bytes are gone."""
+    return Damaged("The blob's stored bytes are missing.")
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return int(clock.now().timestamp() * 1000)
+
+
+def _fresh(size: int, facts: Facts, content: Content) -> Blob:
+    now = now_ms()
+    return Blob(size=size, created=now, modified=now, content=content, metadata=facts.metadata, tags=facts.tags, tier=facts.tier)
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """Bytes that are there already, as a body that arrives."""
+    yield data

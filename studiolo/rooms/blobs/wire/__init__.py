@@ -1,0 +1,22 @@
+"""The Blob protocol: routes, what they may ask for, and how refusals look."""
+
+from __future__ import annotations
+
+from studiolo.rooms.blobs.ports import Callers
+from studiolo.rooms.blobs.service.storage import Storage
+from studiolo.rooms.blobs.wire.refusals import Refusals
+from studiolo.rooms.blobs.wire.routes import routes
+from studiolo.rooms.blobs.wire.visits import Door
+from studiolo.wire.http import Judge, Surface
+
+__all__ = ["surface"]
+
+
+def surface(storage: Storage, callers: Callers, judge: Judge, *, suffix: str, login_url: str) -> Surface:
+    """The data plane for every host `{account}.blob.{suffix}`; `suffix` is without a port.
+
+    `login_url` is the tenant's address at the token service: where a caller without a credential is sent.
+    """
+    ending = f".blob.{suffix}"
+    door = Door(storage, callers, ending)
+    return Surface("blobs", routes(storage, door), judge, Refusals(login_url).render, hosts=lambda host: host.endswith(ending))

@@ -1,0 +1,94 @@
+"""Identity and access: who there is, how they prove it, which roles they hold, and why the engine answers as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from studiolo.kernel.access.grants import KnownActions
+from studiolo.kernel.resource import ResourceType
+from studiolo.kernel.store.port import Store
+from studiolo.rooms.iam.backends.stored import StoredGrants
+from studiolo.rooms.iam.domain.audiences import ARM, Audiences, audiences_of
+from studiolo.rooms.iam.domain.tokens import Issuer
+from studiolo.rooms.iam.ports import Heirs, Sealer
+from studiolo.rooms.iam.provider import iam_types
+from studiolo.rooms.iam.service.access import AccessService, Question
+from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
+from studiolo.rooms.iam.service.directory import Directory, Identity
+from studiolo.rooms.iam.service.secrets import ClientSecrets
+from studiolo.rooms.iam.service.sessions import Sessions
+from studiolo.rooms.iam.service.signing import SigningKeys
+from studiolo.rooms.iam.service.tokens import TokenReader, TokenService
+from studiolo.rooms.iam.wire import Authenticator, access_routes, signin_surface, token_surface
+from studiolo.wire.http import Judge, Route, Surface
+
+__all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "audiences_of", "open_iam"]
+
+
+@dataclass(frozen=True, slots=True)
+class Iam:
+    """The room, opened. `grants` feeds the gate; with the gate's judge the room builds its surfaces."""
+
+    tenant: str
+    types: Sequence[ResourceType]
+    grants: StoredGrants
+    directory: Directory
+    sessions: Sessions
+    access: AccessService
+    bootstrap: Bootstrap
+    audiences: Audiences
+    tokens: TokenService
+    keys: SigningKeys
+    reader: TokenReader
+
+    async def start(self) -> None:
+        """Bring the built-in roles up to this release's."""
+        await self.bootstrap.ensure_roles()
+
+    def authenticator(self, kind: str = ARM) -> Authenticator:
+        """Proves callers for surfaces that take tokens of this kind: arm, ml, blob, vault or model."""
+        return Authenticator(self.reader, self.sessions, self.grants, self.tenant, kind)
+
+    def surfaces(self, judge: Judge) -> list[Surface]:
+        """The token endpoint and the sign-in pages."""
+        return [token_surface(self.tokens, self.keys, judge), signin_surface(self.sessions, judge)]
+
+    def routes(self) -> list[Route]:
+        """Routes that lie among the resource manager's paths: `…/providers/Studiolo.Access/explain`."""
+        return access_routes(self.access, self.authenticator(ARM))
+
+
+async def open_iam(
+    store: Store,
+    sealer: Sealer,
+    audiences: Audiences,
+    origin: str,
+    *,
+    heirs: Heirs | None = None,
+    known_actions: KnownActions | None = None,
+) -> Iam:
+    """Open the room over a store. `origin` is the server's first address, which its tokens name as their issuer.
+
+    `heirs` says which scopes inherit beyond their paths, `known_actions` which actions any operation needs (None: all).
+    """
+    tenant = await ensure_tenant(store)
+    issuer = Issuer(origin, tenant)
+    client_secrets = ClientSecrets(store)
+    grants = StoredGrants(store, heirs=heirs, known_actions=known_actions)
+    directory = Directory(store, grants, client_secrets, tenant)
+    access = AccessService(store, grants, directory, known_actions)
+    keys = SigningKeys(store, sealer)
+    return Iam(
+        tenant=tenant,
+        types=iam_types(directory, client_secrets, access),
+        grants=grants,
+        directory=directory,
+        sessions=Sessions(store, grants, tenant),
+        access=access,
+        bootstrap=Bootstrap(store, client_secrets, tenant),
+        audiences=audiences,
+        tokens=TokenService(directory, client_secrets, keys, issuer, audiences),
+        keys=keys,
+        reader=TokenReader(keys, grants, issuer, audiences),
+    )

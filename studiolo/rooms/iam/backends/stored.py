@@ -1,0 +1,274 @@
+"""The facts about principals, read from the store and kept until a write touches them.
+
+Each kept thing carries the generation of the grants at which its reading began. It holds as long as nothing that it
+rests on has changed since: its principal, a group of the principal, an assignment of either. Roles, group members and
+removals touch everybody. The store's listener runs in the store's own thread, after a commit is durable and before its
+caller is told, so that whoever was told finds the change in force; it only notes generations, under a lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from studiolo.kernel.access.built_in import built_in_roles
+from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Role
+from studiolo.kernel.access.grants import EVERYONE, KnownActions
+from studiolo.kernel.access.scopes import FLAT, Hierarchy
+from studiolo.kernel.documents import resource_of
+from studiolo.kernel.store.port import DropResource, PutResource, Row, Store, Write
+from studiolo.rooms.iam.domain.assignments import Private, Properties, by_principal
+from studiolo.rooms.iam.domain.principals import GROUPS, SERVICE_PRINCIPALS, USERS, Principal, by_member, candidates, principal_of
+from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, by_guid, permission_of, role_of
+from studiolo.rooms.iam.ports import Heirs
+
+_ASSIGNMENTS: Final = ROLE_ASSIGNMENTS.lower()
+_DENIES: Final = DENY_ASSIGNMENTS.lower()
+_GROUPS: Final = GROUPS.lower()
+_PERSONS: Final = frozenset({USERS.lower(), SERVICE_PRINCIPALS.lower()})
+_ROLES: Final = ROLE_DEFINITIONS.lower()
+_SHARED: Final = frozenset({_GROUPS, _DENIES, _ROLES})
+_TOUCHING: Final = _PERSONS | _SHARED | {_ASSIGNMENTS}
+_MARK: Final = by_principal("")
+_MOST_KEPT: Final = 20_000
+_MOST_MARKS: Final = 50_000
+
+
+class _AssignmentDoc(msgspec.Struct):
+    id: str
+    properties: Properties
+
+
+_assignments = msgspec.json.Decoder(_AssignmentDoc)
+_privates = msgspec.json.Decoder(Private)
+
+
+@dataclass(slots=True)
+class _Kept:
+    generation: int
+    ids: frozenset[str]
+    principal: Principal | None
+    compiled: CompiledFacts | None = None
+
+
+class StoredGrants:
+    """The gate's `Grants` and the room's `People`, over the store."""
+
+    def __init__(self, store: Store, *, heirs: Heirs | None = None, known_actions: KnownActions | None = None) -> None:
+        self._store = store
+        self._heirs = heirs
+        self._known_actions = known_actions
+        self._tree: Hierarchy = FLAT
+        self._kept: dict[str, _Kept] = {}
+        self._roles: dict[str, tuple[int, Role]] = {}
+        self._lock = threading.Lock()
+        self._generation = 1
+        self._everybody = 0  # the generation of the last change that touched everybody
+        self._changed: dict[str, int] = {}  # by principal, the generation of its last change
+        store.listen(self._note)
+
+    # ── what the gate asks ───────────────────────────────────────────────────────────────────────────────────────
+
+    def version(self) -> int:
+        """A number that grows with every change that may change a decision."""
+        tree = self._heirs.hierarchy() if self._heirs is not None else FLAT
+        if tree is not self._tree:
+            self._tree = tree
+            with self._lock:
+                self._generation += 1
+                self._everybody = self._generation
+        return self._generation
+
+    async def facts(self, oid: str) -> CompiledFacts:
+        """Everything that the engine needs to know about one principal, as of the last commit."""
+        oid = oid.lower()
+        kept = self._kept.get(oid)
+        if kept is not None and kept.compiled is not None and self._holds(kept):
+            return kept.compiled
+        while True:
+            kept, compiled = await self._gathered(oid)
+            if self._holds(kept):
+                return compiled
+
+    async def principal(self, oid: str) -> Principal | None:
+        """The principal with this object id, as of the last commit."""
+        return (await self._known(oid.lower())).principal
+
+    def attributes(self, oid: str) -> Mapping[str, object]:
+        """The custom security attributes of a principal whose facts were just asked for, by their names in conditions."""
+        kept = self._kept.get(oid.lower())
+        return kept.principal.attributes if kept is not None and kept.principal is not None else {}
+
+    # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _holds(self, kept: _Kept) -> bool:
+        """Whether nothing that it rests on has changed. If so it is marked as looked at, so that the next look is one comparison."""
+        generation = self.version()
+        if kept.generation == generation:
+            return True
+        if self._everybody > kept.generation or any(self._changed.get(id_, 0) > kept.generation for id_ in kept.ids):
+            return False
+        kept.generation = generation
+        return True
+
+    async def _known(self, oid: str) -> _Kept:
+        kept = self._kept.get(oid)
+        if kept is None or not self._holds(kept):
+            kept = _Kept(self.version(), frozenset({oid}), await self._find(oid))
+            self._keep(oid, kept)
+        return kept
+
+    def _keep(self, oid: str, kept: _Kept) -> None:
+        if len(self._kept) >= _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[oid] = kept
+
+    async def _find(self, oid: str) -> Principal | None:
+        for id_ in candidates(oid):
+            row = await self._store.find(id_.key)
+            if row is not None:
+                return principal_of(resource_of(row))
+        return None
+
+    # ── what is gathered ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _gathered(self, oid: str) -> tuple[_Kept, CompiledFacts]:
+        generation = self.version()
+        principal = await self._find(oid)
+        births = await self._births(oid, principal)
+        facts = Facts(
+            known=principal is not None,
+            enabled=principal is not None and principal.is_enabled,
+            ids=frozenset(births),
+            assignments=tuple([found async for found in self._assignments(births, principal.kind if principal else "", oid)]),
+            denies=tuple([_deny(row) async for row in self._denies(births)]),
+            hierarchy=self._tree,
+            version=generation,
+            known_actions=self._known_actions,
+        )
+        compiled = CompiledFacts(facts)
+        kept = _Kept(generation, facts.ids, principal, compiled)
+        self._keep(oid, kept)
+        return kept, compiled
+
+    async def _births(self, oid: str, principal: Principal | None) -> dict[str, str]:
+        """The principal and every group that holds it, through any nesting, each with the moment it was made.
+
+        Groups may hold each other in a circle.
+        """
+        found, waiting = {oid: principal.since if principal else ""}, [oid]
+        while waiting:
+            async for row in self._carrying(_GROUPS, by_member(waiting.pop())):
+                group = row.key.rpartition("/")[2]
+                if group not in found:
+                    found[group] = row.created
+                    waiting.append(group)
+        return found
+
+    async def _assignments(self, births: Mapping[str, str], kind: str, oid: str) -> AsyncIterator[Assignment]:
+        """What the principal and its groups hold, less what was given to an earlier principal of the same id, or to another kind of one."""
+        for id_, birth in births.items():
+            async for row in self._carrying(_ASSIGNMENTS, by_principal(id_)):
+                doc = _assignments.decode(row.doc)
+                found = doc.properties
+                since = _privates.decode(row.private).principal_since if row.private else None
+                role = await self._role(found.role_definition_id.rpartition("/")[2].lower())
+                if role is not None and since in (None, birth) and found.principal_type == (kind if id_ == oid else "Group"):
+                    yield Assignment(doc.id, found.principal_id, role, found.scope, found.condition, found.condition_version)
+
+    async def _denies(self, births: Mapping[str, str]) -> AsyncIterator[Row]:
+        """The deny assignments that name the principal, one of its groups or everybody, each once."""
+        seen: set[str] = set()
+        for id_ in (*births, EVERYONE):
+            async for row in self._carrying(_DENIES, by_principal(id_)):
+                if row.key not in seen:
+                    seen.add(row.key)
+                    yield row
+
+    async def _role(self, guid: str) -> Role | None:
+        built_in = built_in_roles().get(guid)
+        if built_in is not None:
+            return built_in
+        kept = self._roles.get(guid)
+        if kept is not None and kept[0] >= self._everybody:
+            return kept[1]
+        generation = self._generation
+        rows = (await self._store.by_facet(_ROLES, by_guid(guid), limit=1)).rows
+        if not rows:
+            return None
+        if len(self._roles) >= _MOST_KEPT:
+            self._roles.clear()
+        role = role_of(resource_of(rows[0]))
+        self._roles[guid] = (generation, role)
+        return role
+
+    async def _carrying(self, type_name: str, facet: str) -> AsyncIterator[Row]:
+        """Every resource of a type that carries a facet."""
+        after: str | None = ""
+        while after is not None:
+            page = await self._store.by_facet(type_name, facet, after=after)
+            for row in page.rows:
+                yield row
+            after = page.next
+
+    # ── what changes ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _note(self, writes: Sequence[Write]) -> None:
+        """Note whom a commit touches. Runs in the store's thread."""
+        touched: set[str] = set()
+        is_everybody = False
+        for write in writes:
+            if isinstance(write, PutResource):
+                type_name, key, facets = write.row.type, write.row.key, write.facets
+            elif isinstance(write, DropResource):
+                type_name, key, facets = write.type, write.key, ()
+            else:
+                continue
+            if type_name not in _TOUCHING:
+                continue
+            if type_name in _PERSONS:
+                touched.add(key.rpartition("/")[2])
+            elif type_name == _ASSIGNMENTS and facets:
+                touched.update(_named(facets))
+            else:
+                is_everybody = True
+        if touched or is_everybody:
+            self._advance(touched, is_everybody=is_everybody)
+
+    def _advance(self, touched: Iterable[str], *, is_everybody: bool) -> None:
+        with self._lock:
+            generation = self._generation + 1
+            if len(self._changed) > _MOST_MARKS:
+                self._changed.clear()
+                is_everybody = True
+            for principal in touched:
+                self._changed[principal] = generation
+            if is_everybody:
+                self._everybody = generation
+            # Last, so that a reader who sees the new generation sees whom it touched.
+            self._generation = generation
+
+
+def _named(facets: Iterable[str]) -> Iterable[str]:
+    return (facet[len(_MARK) :] for facet in facets if facet.startswith(_MARK))
+
+
+def _deny(row: Row) -> DenyAssignment:
+    resource = resource_of(row)
+    found = resource.properties
+    return DenyAssignment(
+        id=resource.id.text,
+        scope=found["scope"],
+        principals=tuple(each["id"] for each in found["principals"]),
+        permissions=tuple(map(permission_of, found["permissions"])),
+        excluded=tuple(each["id"] for each in found.get("excludePrincipals", ())),
+        does_not_apply_to_child_scopes=found.get("doNotApplyToChildScopes", False),
+        condition=found.get("condition"),
+        condition_version=found.get("conditionVersion") or "2.0",
+        effect="audit" if found.get("denyAssignmentEffect") == "audit" else "enforced",
+        is_system_protected=found.get("isSystemProtected", False),
+    )

@@ -1,0 +1,315 @@
+"""The directory's own rules: users, groups, service principals and applications, and what may be written of them.
+
+The name of a principal's resource is its object id; the name of an application's resource is its client id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from studiolo.kernel.faults import Conflict, Forbidden, Invalid
+from studiolo.kernel.ids import ResourceId, parse
+from studiolo.kernel.resource import Change, Draft, Resource
+
+USERS: Final = "Studiolo.Directory/users"
+GROUPS: Final = "Studiolo.Directory/groups"
+SERVICE_PRINCIPALS: Final = "Studiolo.Directory/servicePrincipals"
+APPLICATIONS: Final = "Studiolo.Directory/applications"
+PRINCIPAL_TYPES: Final = (USERS, GROUPS, SERVICE_PRINCIPALS)
+KINDS: Final[Mapping[str, str]] = {USERS.lower(): "User", GROUPS.lower(): "Group", SERVICE_PRINCIPALS.lower(): "ServicePrincipal"}
+ATTRIBUTES: Final = "Microsoft.Directory/CustomSecurityAttributes/Id"
+GUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+_MAX_NAME = 256
+_MAX_MEMBERS = 10_000
+_MAX_NEW_MEMBERS = 1_000
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who can hold roles. `since` tells this one from an earlier one of the same id."""
+
+    oid: str
+    kind: str
+    name: str
+    is_enabled: bool
+    since: str
+    application: str = ""
+    resource_id: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def principal_id(type_name: str, oid: str) -> ResourceId:
+    """The id of the resource that describes a principal of this type."""
+    return parse(f"/providers/{type_name}/{oid}")
+
+
+def candidates(oid: str) -> list[ResourceId]:
+    """The ids under which a principal may be found when only its object id is known."""
+    return [principal_id(type_name, oid) for type_name in PRINCIPAL_TYPES]
+
+
+def principal_of(resource: Resource) -> Principal:
+    """A stored user, group or service principal as the engine and the tokens see it."""
+    found = resource.properties
+    return Principal(
+        oid=resource.name.lower(),
+        kind=KINDS[resource.type.lower()],
+        name=found.get("userPrincipalName") or found.get("displayName") or "",
+        is_enabled=found.get("accountEnabled", True) is True,
+        since=resource.system.created_at,
+        application=found.get("appId") or "",
+        resource_id=next(iter(found.get("alternativeNames") or ()), ""),
+        attributes=_attributes(found.get("customSecurityAttributes") or {}),
+    )
+
+
+def _attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{ATTRIBUTES}:{group}_{name}": value for group, values in sets.items() for name, value in values.items()}
+
+
+# ── what may be written ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def admit_user(change: Change) -> Draft:
+    """A user: a name to show, a principal name and a mail that find it, attributes for conditions."""
+    _plain_envelope(change)
+    found = dict(change.new.properties)
+    found["displayName"] = _name(found, "displayName")
+    for member in ("userPrincipalName", "mail"):
+        if found.get(member):
+            found[member] = _address(found, member)
+    return change.new.with_properties(**{**found, "accountEnabled": _flag(found), **_checked_attributes(found)})
+
+
+def admit_group(change: Change) -> Draft:
+    """A security group. Members are object ids of users, service principals and other groups, in any nesting.
+
+    Raises:
+        Invalid: a member is malformed, stands twice or is nobody (codes `InvalidGroupMember`, `PrincipalNotFound`).
+    """
+    _plain_envelope(change)
+    found = change.new.properties
+    members = _members(found.get("members") or [])
+    for oid in _added(change, members):
+        if not any(change.fact(id_.key) for id_ in candidates(oid)):
+            raise Invalid(
+                f"The member '{oid}' is no user, group or service principal of this tenant.",
+                code="PrincipalNotFound",
+                target="properties.members",
+            )
+    return change.new.with_properties(displayName=_name(found, "displayName"), members=members, securityEnabled=True)
+
+
+def group_needs(change: Change) -> Sequence[ResourceId]:
+    """The principals that a write adds to a group: they must be there."""
+    members = _members(change.new.properties.get("members") or [])
+    return [id_ for oid in _added(change, members) for id_ in candidates(oid)]
+
+
+def _members(given: Sequence[Any]) -> list[str]:
+    members: list[str] = []
+    for member in given:
+        if not isinstance(member, str) or not GUID.fullmatch(member):
+            raise Invalid(
+                f"The member '{str(member)[:100]}' is not an object id (a GUID).", code="InvalidGroupMember", target="properties.members"
+            )
+        members.append(member.lower())
+    if len(set(members)) != len(members):
+        raise Invalid("A member is named twice.", code="InvalidGroupMember", target="properties.members")
+    if len(members) > _MAX_MEMBERS:
+        raise Invalid(
+            f"A group holds at most {_MAX_MEMBERS} members; nest groups for more.", code="InvalidGroupMember", target="properties.members"
+        )
+    return members
+
+
+def _added(change: Change, members: Sequence[str]) -> list[str]:
+    before = set(change.old.properties.get("members") or ()) if change.old else set[str]()
+    added = [oid for oid in members if oid not in before]
+    if len(added) > _MAX_NEW_MEMBERS:
+        raise Invalid(f"At most {_MAX_NEW_MEMBERS} members can be added at once.", code="InvalidGroupMember", target="properties.members")
+    return added
+
+
+def admit_application(change: Change) -> Draft:
+    """An application: what a client id names. Its secrets are made by its action `addPassword`, never sent in."""
+    _plain_envelope(change)
+    found = change.new.properties
+    if found.get("passwordCredentials"):
+        raise Invalid(
+            "Secrets are not written with the application: POST its action addPassword, which makes a strong one and shows it once.",
+            code="NotWritable",
+            target="properties.passwordCredentials",
+        )
+    return change.new.with_properties(displayName=_name(found, "displayName"), appId=change.id.name.lower(), passwordCredentials=None)
+
+
+def admit_service_principal(change: Change) -> Draft:
+    """The principal that an application, or the platform for a resource, acts as.
+
+    Raises:
+        Invalid: the application does not exist (code `ApplicationNotFound`).
+        Conflict: the application has a service principal already (code `ServicePrincipalExists`).
+        Forbidden: the platform alone makes and describes managed identities.
+    """
+    _plain_envelope(change)
+    found = change.new.properties
+    kind = found.get("servicePrincipalType") or "Application"
+    if not change.caller.is_platform:
+        before = change.old.properties if change.old else {"servicePrincipalType": "Application", "appId": found.get("appId")}
+        for field in ("servicePrincipalType", "alternativeNames", "appId"):
+            if found.get(field) is not None and found.get(field) != before.get(field):
+                raise Forbidden(
+                    f"'{field}' of a service principal is fixed; managed identities are made by the platform with their resource.",
+                    code="NotWritable",
+                    target=f"properties.{field}",
+                )
+        kind = before.get("servicePrincipalType", kind)
+        found = {**found, "appId": before.get("appId"), "alternativeNames": before.get("alternativeNames")}
+    app_id = _app_id(found)
+    if kind == "Application":
+        if change.fact(f"/providers/{APPLICATIONS}/{app_id}") is None:
+            raise Invalid(f"There is no application '{app_id}'; create it first.", code="ApplicationNotFound", target="properties.appId")
+        rival = change.fact(rival_key(app_id))
+        if rival is not None and rival.id.key != change.id.key:
+            raise Conflict(f"The application '{app_id}' has the service principal '{rival.name}' already.", code="ServicePrincipalExists")
+    kept = {"appId": app_id, "servicePrincipalType": kind, "alternativeNames": found.get("alternativeNames") or None}
+    return change.new.with_properties(
+        **{**found, **kept, "displayName": _name(found, "displayName"), "accountEnabled": _flag(found), **_checked_attributes(found)}
+    )
+
+
+def service_principal_needs(change: Change) -> Sequence[ResourceId]:
+    """The application that a service principal stands for."""
+    app_id = (change.old.properties if change.old else change.new.properties).get("appId")
+    return [principal_id(APPLICATIONS, app_id)] if isinstance(app_id, str) and GUID.fullmatch(app_id) else []
+
+
+def service_principal_kin(change: Change) -> Sequence[tuple[str, str]]:
+    """The service principal that the application has already, by type and facet."""
+    app_id = str(change.new.properties.get("appId", "")).lower()
+    return [(SERVICE_PRINCIPALS, by_application(app_id))]
+
+
+def rival_key(app_id: str) -> str:
+    """Under which a change's facts hold the application's present service principal."""
+    return f"{SERVICE_PRINCIPALS}#{by_application(app_id)}"
+
+
+# ── by what they are found ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def by_address(text: str) -> str:
+    """The facet that finds a user by principal name or mail."""
+    return f"address:{text.lower()}"
+
+
+def by_name(text: str) -> str:
+    """The facet that finds anything in the directory by its shown name."""
+    return f"name:{text.lower()}"
+
+
+def by_application(app_id: str) -> str:
+    """The facet that finds a service principal by its client id."""
+    return f"app:{app_id.lower()}"
+
+
+def by_member(oid: str) -> str:
+    """The facet that finds the groups which hold a principal directly."""
+    return f"member:{oid.lower()}"
+
+
+def user_facets(resource: Resource) -> Iterable[str]:
+    """Principal name, mail and shown name."""
+    found = resource.properties
+    return {*(by_address(found[field]) for field in ("userPrincipalName", "mail") if found.get(field)), by_name(found["displayName"])}
+
+
+def group_facets(resource: Resource) -> Iterable[str]:
+    """The shown name, and every direct member, so that a principal's groups are found without reading them all."""
+    return [by_name(resource.properties["displayName"]), *map(by_member, resource.properties["members"])]
+
+
+def service_principal_facets(resource: Resource) -> Iterable[str]:
+    """The client id and the shown name."""
+    return [by_application(resource.properties["appId"]), by_name(resource.properties["displayName"])]
+
+
+def application_facets(resource: Resource) -> Iterable[str]:
+    """The shown name."""
+    return [by_name(resource.properties["displayName"])]
+
+
+def finds(query: Mapping[str, str]) -> str | None:
+    """The facet behind `$filter=displayName eq '…'`, `mail eq`, `userPrincipalName eq` or `appId eq`; None for no filter.
+
+    Raises:
+        Invalid: another filter (code `InvalidFilter`).
+    """
+    text = query.get("$filter", "").strip()
+    if not text:
+        return None
+    match = re.fullmatch(r"(displayName|mail|userPrincipalName|appId)\s+eq\s+'((?:[^']|'')*)'", text, re.IGNORECASE)
+    if match is None:
+        raise Invalid(
+            "$filter takes displayName, mail, userPrincipalName or appId, as in displayName eq 'Ada'.",
+            code="InvalidFilter",
+            target="$filter",
+        )
+    field, value = match[1].lower(), match[2].replace("''", "'")
+    if field == "appid":
+        return by_application(value)
+    return by_name(value) if field == "displayname" else by_address(value)
+
+
+# ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _plain_envelope(change: Change) -> None:
+    for member in ("location", "kind", "tags", "identity", "sku"):
+        if getattr(change.new, member):
+            raise Invalid(f"Directory objects have no '{member}'.", target=member)
+
+
+def _name(found: Mapping[str, Any], field: str) -> str:
+    text = found.get(field)
+    if not isinstance(text, str) or not text.strip():
+        raise Invalid(f"'{field}' is required: a name for people.", code="MissingProperty", target=f"properties.{field}")
+    if len(text) > _MAX_NAME or not text.isprintable():
+        raise Invalid(f"'{field}' has at most {_MAX_NAME} characters and no control characters.", target=f"properties.{field}")
+    return text.strip()
+
+
+def _address(found: Mapping[str, Any], field: str) -> str:
+    text = _name(found, field)
+    if not re.fullmatch(r"[^\s@]+@[^\s@]+", text):
+        raise Invalid(f"'{field}' must look like name@domain, not '{text}'.", target=f"properties.{field}")
+    return text
+
+
+def _flag(found: Mapping[str, Any]) -> bool:
+    return found.get("accountEnabled") is not False
+
+
+def _app_id(found: Mapping[str, Any]) -> str:
+    app_id = found.get("appId")
+    if not isinstance(app_id, str) or not GUID.fullmatch(app_id):
+        raise Invalid("'appId' is required: the client id (a GUID) of an application.", code="MissingProperty", target="properties.appId")
+    return app_id.lower()
+
+
+def _checked_attributes(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Custom security attributes: sets of named texts, integers, booleans and lists of them."""
+    sets: Mapping[str, Mapping[str, Any]] = found.get("customSecurityAttributes") or {}
+    for group, values in sets.items():
+        for name in (group, *values):
+            if not _ATTRIBUTE.fullmatch(name):
+                raise Invalid(
+                    f"'{name[:50]}' is no name of a custom security attribute or set: 1 to 32 letters and digits.",
+                    target="properties.customSecurityAttributes",
+                )
+    return {"customSecurityAttributes": sets or None}

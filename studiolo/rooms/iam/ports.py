@@ -1,0 +1,36 @@
+"""What this room needs from the rest of the house."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from studiolo.kernel.access.scopes import Hierarchy
+from studiolo.rooms.iam.domain.principals import Principal
+
+
+class Sealer(Protocol):
+    """Keeps private keys unreadable on disk: the kernel's key ring."""
+
+    async def seal(self, owner: str, plaintext: bytes, aad: bytes = b"") -> bytes:
+        """The sealed bytes; they open for the same owner and the same associated data alone."""
+        ...
+
+    async def open(self, owner: str, sealed: bytes, aad: bytes = b"") -> bytes:
+        """The bytes that were sealed. Raises a fault if anything of it was changed."""
+        ...
+
+
+class Heirs(Protocol):
+    """Which projects inherit the roles of their hub, and how management groups hold subscriptions."""
+
+    def hierarchy(self) -> Hierarchy:
+        """The present tree: the same object as long as nothing has changed."""
+        ...
+
+
+class People(Protocol):
+    """Looks principals up by object id, on every call: fast, and never older than the last commit."""
+
+    async def principal(self, oid: str) -> Principal | None:
+        """The user, group or service principal; None if there is none."""
+        ...

@@ -1,0 +1,146 @@
+"""The resource types of identity."""
+
+from __future__ import annotations
+
+from studiolo.kernel.faults import NotOffered
+from studiolo.kernel.resource import Action, Change, Draft, ResourceType
+from studiolo.rooms.iam import schema
+from studiolo.rooms.iam.domain import assignments, principals, roles
+from studiolo.rooms.iam.domain.principals import APPLICATIONS, GROUPS, SERVICE_PRINCIPALS, USERS
+from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
+from studiolo.rooms.iam.service.access import AccessService
+from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.secrets import ClientSecrets
+
+_GUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+# Names that must be GUIDs, but whose own fault says so in the public cloud's words.
+_ANY = r"^[^/]{1,260}$"
+_READ_ONLY = frozenset({"get", "list"})
+_NO_PATCH = frozenset({"get", "list", "put", "delete"})
+
+
+def iam_types(directory: Directory, client_secrets: ClientSecrets, access: AccessService) -> list[ResourceType]:
+    """All types of this room."""
+    return [*_directory_types(directory, client_secrets), *_authorization_types(access), _identity_type(directory)]
+
+
+def _directory_types(directory: Directory, client_secrets: ClientSecrets) -> list[ResourceType]:
+    return [
+        ResourceType(
+            name=USERS,
+            about="People who sign in and hold roles.",
+            schema=schema.User,
+            admit=principals.admit_user,
+            retire=directory.retire,
+            facets=principals.user_facets,
+            finds=principals.finds,
+            name_pattern=_GUID,
+        ),
+        ResourceType(
+            name=GROUPS,
+            about="Security groups; members are principals and other groups.",
+            schema=schema.Group,
+            admit=principals.admit_group,
+            needs=principals.group_needs,
+            retire=directory.retire,
+            facets=principals.group_facets,
+            finds=principals.finds,
+            name_pattern=_GUID,
+        ),
+        ResourceType(
+            name=SERVICE_PRINCIPALS,
+            about="What applications, and resources with an identity, act as.",
+            schema=schema.ServicePrincipal,
+            admit=principals.admit_service_principal,
+            needs=principals.service_principal_needs,
+            may_delete=directory.may_delete,
+            retire=directory.retire,
+            facets=principals.service_principal_facets,
+            finds=principals.finds,
+            name_pattern=_GUID,
+        ),
+        ResourceType(
+            name=APPLICATIONS,
+            about="Client ids, each with several secrets that end.",
+            schema=schema.Application,
+            admit=principals.admit_application,
+            retire=directory.retire_application,
+            view=client_secrets.view,
+            facets=principals.application_facets,
+            finds=principals.finds,
+            name_pattern=_GUID,
+            actions=(Action("addPassword", client_secrets.add, is_secret=True), Action("removePassword", client_secrets.remove)),
+        ),
+    ]
+
+
+def _authorization_types(access: AccessService) -> list[ResourceType]:
+    return [
+        ResourceType(
+            name=ROLE_DEFINITIONS,
+            about="Built-in and custom roles.",
+            schema=schema.RoleDefinition,
+            admit=roles.admit,
+            demands=roles.demands,
+            may_delete=access.may_delete_role,
+            resolve=access.find_role,
+            facets=roles.facets,
+            lists=access.role_definitions,
+            verbs=_NO_PATCH,
+            name_pattern=_ANY,
+            is_extension=True,
+        ),
+        ResourceType(
+            name=ROLE_ASSIGNMENTS,
+            about="Who holds which role at which scope, and under which condition.",
+            schema=schema.RoleAssignment,
+            admit=assignments.admit,
+            needs=assignments.needs,
+            attributes=assignments.attributes,
+            facets=assignments.facets,
+            lists=access.role_assignments,
+            verbs=_NO_PATCH,
+            name_pattern=_ANY,
+            is_extension=True,
+        ),
+        ResourceType(
+            name=DENY_ASSIGNMENTS,
+            about="What nobody may, whatever is granted. Read only; the platform's own guard its objects.",
+            schema=schema.DenyAssignment,
+            admit=_not_written,
+            facets=assignments.deny_facets,
+            verbs=_READ_ONLY,
+            is_extension=True,
+        ),
+        ResourceType(
+            name="Microsoft.Authorization/permissions",
+            about="What the caller may do at a scope.",
+            schema=schema.DenyAssignment,
+            admit=_not_written,
+            lists=access.permissions,
+            verbs=frozenset({"list"}),
+            is_extension=True,
+        ),
+    ]
+
+
+def _identity_type(directory: Directory) -> ResourceType:
+    return ResourceType(
+        name="Microsoft.ManagedIdentity/userAssignedIdentities",
+        about="Identities that are resources of their own.",
+        schema=schema.UserAssignedIdentity,
+        admit=_admit_identity,
+        provision=directory.provision,
+        retire=directory.retire_resource,
+        is_tracked=True,
+    )
+
+
+def _admit_identity(change: Change) -> Draft:
+    """Its properties are the platform's to write."""
+    kept = change.old.properties if change.old else {}
+    return change.new.with_properties(**{name: kept.get(name) for name in ("principalId", "clientId", "tenantId")})
+
+
+def _not_written(change: Change) -> Draft:
+    raise NotOffered(f"'{change.id.type}' cannot be written.")

@@ -1,0 +1,89 @@
+"""The properties of this room's types, with the JSON types that they must have."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+AttributeValue: TypeAlias = str | int | bool | list[str | int | bool]
+
+
+class User(msgspec.Struct):
+    """A person."""
+
+    displayName: str | None = None
+    userPrincipalName: str | None = None
+    mail: str | None = None
+    accountEnabled: bool | None = None
+    customSecurityAttributes: dict[str, dict[str, AttributeValue]] | None = None
+
+
+class Group(msgspec.Struct):
+    """A security group."""
+
+    displayName: str | None = None
+    description: str | None = None
+    members: list[str] | None = None
+
+
+class ServicePrincipal(msgspec.Struct):
+    """What an application, or the platform for a resource, acts as."""
+
+    displayName: str | None = None
+    appId: str | None = None
+    accountEnabled: bool | None = None
+    servicePrincipalType: str | None = None
+    alternativeNames: list[str] | None = None
+    customSecurityAttributes: dict[str, dict[str, AttributeValue]] | None = None
+
+
+class Application(msgspec.Struct):
+    """What a client id names."""
+
+    displayName: str | None = None
+    passwordCredentials: list[dict[str, Any]] | None = None
+
+
+class Permissions(msgspec.Struct):
+    """One block of a role."""
+
+    actions: list[str] | None = None
+    notActions: list[str] | None = None
+    dataActions: list[str] | None = None
+    notDataActions: list[str] | None = None
+    condition: str | None = None
+    conditionVersion: str | None = None
+
+
+class RoleDefinition(msgspec.Struct):
+    """A role."""
+
+    roleName: str | None = None
+    type: str | None = None
+    description: str | None = None
+    assignableScopes: list[str] | None = None
+    permissions: list[Permissions] | None = None
+
+
+class RoleAssignment(msgspec.Struct):
+    """Who has which role."""
+
+    roleDefinitionId: str | None = None
+    principalId: str | None = None
+    principalType: str | None = None
+    description: str | None = None
+    condition: str | None = None
+    conditionVersion: str | None = None
+
+
+class DenyAssignment(msgspec.Struct):
+    """Who may not, whatever is granted."""
+
+
+class UserAssignedIdentity(msgspec.Struct):
+    """An identity that is a resource of its own."""
+
+    principalId: str | None = None
+    clientId: str | None = None
+    tenantId: str | None = None

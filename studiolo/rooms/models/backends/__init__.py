@@ -1,0 +1,1 @@
+"""Where answers come from: models on this machine, or none."""

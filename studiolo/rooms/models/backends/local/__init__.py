@@ -1,0 +1,1 @@
+"""Models on this machine: each in a sandboxed worker process, never in the server's own."""

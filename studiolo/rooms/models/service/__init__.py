@@ -1,0 +1,1 @@
+"""The use cases of model calls: who calls, for which project, of which deployment, and what it used."""

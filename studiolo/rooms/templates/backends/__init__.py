@@ -1,0 +1,1 @@
+"""Means by which deployments reach the kernel."""

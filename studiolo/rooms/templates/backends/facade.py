@@ -1,0 +1,80 @@
+"""Resources through the kernel's pipeline, as any caller's requests go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from studiolo.kernel.control import Control
+from studiolo.kernel.control.steps import Steps
+from studiolo.kernel.faults import Conflict
+from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.resource import Caller, JsonObject, Resource
+
+_BUSY = frozenset({"creating", "updating", "running", "accepted", "deleting"})
+_LOOK_SECONDS = 0.1
+_PATIENCE_SECONDS = 3600.0
+_decode = msgspec.json.Decoder().decode
+
+
+class KernelResources:
+    """See `ports.Resources`. `control` is asked for at each use, since the catalog that it holds names our types."""
+
+    def __init__(self, control: Callable[[], Control]) -> None:
+        self._control = control
+
+    async def find(self, id_: ResourceId) -> Resource | None:
+        """See `ports.Resources.find`."""
+        return await self._control().find(id_)
+
+    async def require(self, caller: Caller, action: str, scope: ResourceId) -> None:
+        """See `ports.Resources.require`."""
+        await self._control().gate.require(caller, action, scope.text)
+
+    async def put(self, caller: Caller, id_: ResourceId, body: JsonObject, api_version: str) -> JsonObject:
+        """See `ports.Resources.put`."""
+        control = self._control()
+        await self._until_idle(id_)
+        outcome = await control.put(caller, id_, body, api_version)
+        if outcome.operation is None:
+            return _decode(outcome.doc)
+        operation = outcome.operation
+        async with _patience(id_):
+            while operation.status == "InProgress":
+                await asyncio.sleep(_LOOK_SECONDS)
+                operation = await control.store.operation(operation.id) or operation
+        if operation.status != "Succeeded":
+            raise Steps.fault_of(operation)
+        made = await control.find(id_)
+        if made is None:
+            raise Conflict(f"'{id_}' was deleted while it was being made.", code="ResourceDeleted")
+        return await self.get(caller, id_, api_version)
+
+    async def get(self, caller: Caller, id_: ResourceId, api_version: str) -> JsonObject:
+        """See `ports.Resources.get`."""
+        del api_version
+        return _decode(await self._control().get(caller, id_))
+
+    async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject, api_version: str) -> JsonObject:
+        """See `ports.Resources.act`."""
+        return await self._control().act(caller, id_, action, body, {"api-version": api_version}, api_version) or {}
+
+    async def _until_idle(self, id_: ResourceId) -> None:
+        """Wait for a write that is still under way: after a crash, the one that an earlier try of ours began."""
+        async with _patience(id_):
+            while (found := await self._control().find(id_)) is not None:
+                if str(found.properties.get("provisioningState", "")).lower() not in _BUSY:
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
+
+
+@asynccontextmanager
+async def _patience(id_: ResourceId) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            yield
+    except TimeoutError:
+        raise Conflict(f"'{id_}' was not ready within {_PATIENCE_SECONDS:.0f} seconds.", code="ResourceDeploymentTimeout") from None

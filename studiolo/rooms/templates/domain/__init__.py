@@ -1,0 +1,1 @@
+"""The template language: pure rules, no await, no clock, no store."""

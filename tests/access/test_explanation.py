@@ -1,0 +1,69 @@
+from studiolo.kernel.access.decision import Assignment, DenyAssignment, Hierarchy, Permission
+from studiolo.kernel.access.explanation import explain
+from tests.access.world import ALL, GROUP, READER, SUB, ask, deny, grant, known, role
+
+
+def test_every_row_says_what_became_of_it() -> None:
+    less = role(Permission(actions=("*",), not_actions=("*/read",)), name="less")
+    writer = role(Permission(actions=("*/write",)), name="writer")
+    told = explain(
+        ask(scope=SUB),
+        known(
+            grant(READER, id="a1", to="bob"),
+            grant(READER, GROUP, id="a2"),
+            grant(writer, id="a3"),
+            grant(less, id="a4"),
+            grant(READER, id="a5", condition="@Resource[x:y] StringEquals 'a'"),
+            grant(READER, id="a6"),
+            deny(id="d1", principals=["bob"]),
+            deny(id="d2", excluded=["alice"]),
+            deny("/", id="d3", only_here=True),
+            deny(id="d4", permission=writer.permissions[0]),
+            deny(id="d5", condition="1 NumericEquals 2"),
+            DenyAssignment("d6", "/", ("alice",), ALL.permissions, effect="audit"),
+        ),
+    )
+    assert told.verdict.deciding == ("a6",)
+    assert [row.outcome for row in told.assignments] == [
+        "other principal",
+        "other scope",
+        "no pattern",
+        "subtracted",
+        "condition",
+        "counts",
+    ]
+    assert [row.outcome for row in told.denies] == ["other principal", "excluded", "other scope", "no pattern", "condition", "audit only"]
+    assert told.assignments[3].blocks[0].subtracted_by == "*/read"
+
+
+def test_the_words_name_the_atom_and_what_it_saw() -> None:
+    condition = "!(ActionMatches{'*/read'}) OR (@Resource[x:name] StringStartsWith 'ws1-')"
+    told = explain(ask(resource={"x:name": "ws10"}), known(grant(READER, condition=condition)))
+    assert list(told.lines()) == [
+        "deny (no_grant): alice Contoso.Boxes/boxes/read /subscriptions/s1 (control plane)",
+        "assignment a1 of reader at /, a scope above it: condition",
+        "  '*/read' covers the action",
+        "    condition is False",
+        "      ActionMatches{'*/read'} is True",
+        "      @Resource[x:name] StringStartsWith 'ws1-' is False because @Resource[x:name] is 'ws10'",
+    ]
+
+
+def test_an_absent_attribute_and_an_unreadable_condition_are_told() -> None:
+    absent = explain(ask(), known(grant(READER, condition="@Request[x:y] BoolEquals true")))
+    assert list(absent.lines())[-2:] == [
+        "    condition is Unknown",
+        "      @Request[x:y] BoolEquals true is Unknown because @Request[x:y] is absent",
+    ]
+    broken = explain(ask(), known(grant(), DenyAssignment("d1", "/", ("alice",), ALL.permissions, condition="x", condition_version="1.0")))
+    assert "Conditions of version '1.0' are not evaluated" in "\n".join(broken.lines())
+    assert broken.verdict.is_denied
+
+
+def test_subtraction_and_inheritance_are_told() -> None:
+    less = role(Permission(actions=("*",), not_actions=("*/read",)), name="less")
+    tree = Hierarchy(extra_parents={"/subscriptions/s1/p": ("/subscriptions/s1/hub",)})
+    told = explain(ask(scope="/subscriptions/s1/p"), known(Assignment("a1", "alice", less, "/subscriptions/s1/hub"), hierarchy=tree))
+    text = "\n".join(told.lines())
+    assert "'*' covers the action, '*/read' takes it back" in text
+    assert "a scope whose roles '/subscriptions/s1/p' inherits: subtracted" in text

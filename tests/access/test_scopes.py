@@ -1,0 +1,121 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studiolo.kernel.access.scopes import Hierarchy, prefixes, scope_key
+from studiolo.kernel.faults import Invalid
+
+ACCOUNT = "/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Storage/storageAccounts/sa"
+
+
+def test_case_and_one_slash_at_the_end_do_not_count() -> None:
+    assert scope_key("/SUBSCRIPTIONS/S1/resourcegroups/RG1/") == "/subscriptions/s1/resourcegroups/rg1"
+    assert scope_key("/") == "/"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "",
+        "//",
+        "subscriptions/s1",
+        "/subscriptions/s1//",
+        "/subscriptions//rg",
+        "/subscriptions/./rg",
+        "/subscriptions/s1/..",
+        "/subscriptions/s1/../s2",
+        "/subscriptions/s1%2f",
+        "/subscriptions/s1\\x",
+        "/subscriptions/s1\n",
+        "/subscriptions/s\x00",
+        "/subscriptions/\u212a1",
+        "/subscriptions/s1\u2028",
+    ],
+)
+def test_a_scope_that_two_readers_could_read_differently_is_refused(scope: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        scope_key(scope)
+    assert refused.value.code == "InvalidScope"
+
+
+def test_the_refusal_says_which_character_is_wrong() -> None:
+    with pytest.raises(Invalid, match="'%' at position 5"):
+        scope_key("/sub%2f")
+
+
+@given(st.text(alphabet="/.aB%\\\u00e9 \n", max_size=12))
+def test_a_key_is_its_own_key_and_holds_no_odd_segment(scope: str) -> None:
+    try:
+        key = scope_key(scope)
+    except Invalid:
+        return
+    assert scope_key(key) == key
+    assert key == "/" or not {"", ".", ".."} & set(key[1:].split("/"))
+
+
+def test_prefixes_end_at_segments() -> None:
+    assert prefixes("/a/bc/d") == ["/a/bc/d", "/a/bc", "/a"]
+    assert prefixes("/") == []
+
+
+def test_the_chain_leads_from_the_scope_over_its_management_groups_to_the_root() -> None:
+    tree = Hierarchy({"mga": "Root"}, {"S1": "mga"})
+    chain = tree.chain(scope_key(ACCOUNT))
+    assert chain[0] == scope_key(ACCOUNT)
+    assert chain[-4:] == (
+        "/subscriptions",
+        "/providers/microsoft.management/managementgroups/mga",
+        "/providers/microsoft.management/managementgroups/root",
+        "/",
+    )
+    assert "/subscriptions/s1/resourcegroups/rg1" in chain
+
+
+def test_a_management_groups_chain_holds_its_parents_but_no_sibling() -> None:
+    tree = Hierarchy({"a": "root", "b": "root"})
+    chain = tree.chain(scope_key("/providers/Microsoft.Management/managementGroups/A"))
+    assert "/providers/microsoft.management/managementgroups/root" in chain
+    assert "/providers/microsoft.management/managementgroups/b" not in chain
+
+
+def test_management_groups_in_a_circle_end() -> None:
+    assert len(Hierarchy({"a": "b", "b": "a"}, {"s1": "a"}).chain("/subscriptions/s1")) == 5
+
+
+def test_an_extra_parent_joins_the_chain_of_a_scope_and_of_what_lies_below_but_not_with_its_own_parents() -> None:
+    tree = Hierarchy(extra_parents={"/subscriptions/s1/p": ("/subscriptions/s2/Hub",)})
+    assert "/subscriptions/s2/hub" in tree.chain("/subscriptions/s1/p/child")
+    assert "/subscriptions/s2" not in tree.chain("/subscriptions/s1/p/child")
+    assert "/subscriptions/s2/hub" not in tree.chain("/subscriptions/s1")
+
+
+def test_the_root_is_in_every_chain_once() -> None:
+    assert Hierarchy(extra_parents={"/a": ("/",)}).chain("/a") == ("/a", "/")
+    assert Hierarchy().chain("/") == ("/",)
+
+
+def test_heirs_and_chains_tell_the_same_story() -> None:
+    tree = Hierarchy({"a": "root", "b": "a"}, {"s1": "b", "s2": "a"}, {"/subscriptions/s2/p": ("/subscriptions/s1/hub",)})
+    scopes = [
+        "/",
+        "/subscriptions/s1",
+        "/subscriptions/s1/hub",
+        "/subscriptions/s1/hub/x",
+        "/subscriptions/s10",
+        "/subscriptions/s2",
+        "/subscriptions/s2/p/q",
+        *(f"/providers/microsoft.management/managementgroups/{name}" for name in ("root", "a", "b", "c")),
+    ]
+    for scope in scopes:
+        for above in scopes:
+            is_prefixed = any(heir in [*prefixes(scope), "/"] for heir in tree.heirs(above))
+            assert (above in tree.chain(scope)) == is_prefixed, (above, scope)
+
+
+def test_the_way_names_the_heir() -> None:
+    tree = Hierarchy({"a": "root"}, {"s1": "a"}, {"/subscriptions/s1/p": ("/subscriptions/s2/hub",)})
+    key = "/subscriptions/s1/p/x"
+    assert tree.way(key, key) == "the scope itself"
+    assert tree.way(key, "/") == tree.way(key, "/subscriptions/s1") == "a scope above it"
+    assert "management group" in tree.way(key, "/providers/microsoft.management/managementgroups/root")
+    assert "'/subscriptions/s1/p' inherits" in tree.way(key, "/subscriptions/s2/hub")

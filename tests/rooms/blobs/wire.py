@@ -1,0 +1,59 @@
+"""Requests that no client library would send."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple
+from xml.etree import ElementTree as ET
+
+from tests.rooms.blobs.studio import ACCOUNT, OWNER, SUFFIX, Studio
+
+
+class Reply(NamedTuple):
+    """What came back; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The error's code, which header and body must tell alike."""
+        said = ET.fromstring(self.body).findtext("Code") or ""
+        assert self.headers["x-ms-error-code"] == said
+        assert ET.fromstring(self.body).tag == "Error"
+        assert ET.fromstring(self.body).findtext("Message")
+        return said
+
+
+def bearer(oid: str = OWNER) -> dict[str, str]:
+    return {"authorization": f"Bearer token-{oid}", "x-ms-version": "2026-10-06"}
+
+
+def ask(
+    studio: Studio, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", account: str = ACCOUNT
+) -> Reply:
+    """One request, as its owner unless the headers say otherwise; an empty `authorization` is left out."""
+    sent = {k: v for k, v in {**bearer(), **(headers or {})}.items() if v}
+    context = ssl.create_default_context(cafile=str(studio.certificate))
+    connection = http.client.HTTPSConnection(f"{account}.blob.{SUFFIX}", studio.port, context=context, timeout=20)
+    try:
+        connection.request(method, target, body, sent)
+        answer = connection.getresponse()
+        return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+def ask_cut(studio: Studio, target: str, headers: Mapping[str, str], announced: int, body: bytes) -> None:
+    """A PUT whose connection ends before the announced body is whole."""
+    context = ssl.create_default_context(cafile=str(studio.certificate))
+    connection = http.client.HTTPSConnection(f"{ACCOUNT}.blob.{SUFFIX}", studio.port, context=context, timeout=20)
+    connection.putrequest("PUT", target)
+    for name, value in {**bearer(), **headers, "content-length": str(announced)}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    connection.send(body)
+    connection.close()

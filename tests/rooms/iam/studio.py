@@ -1,0 +1,138 @@
+"""The room with everything that it stands on, open: store, key ring, gate, control, front door."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from studiolo.kernel.control import Control
+from studiolo.kernel.gate import Gate
+from studiolo.kernel.ids import ResourceId, parse
+from studiolo.kernel.keys import KeyRing
+from studiolo.kernel.operations import Operations
+from studiolo.kernel.resource import PLATFORM, Caller, Catalog, ResourceType
+from studiolo.kernel.store.sqlite import SqliteStore
+from studiolo.rooms.iam import Beginning, Iam, audiences_of, open_iam
+from studiolo.rooms.iam.domain.principals import Principal
+from studiolo.wire.arm import ArmSurface
+from studiolo.wire.front import Front, Nowhere
+from studiolo.wire.http import Surface
+from studiolo.wire.render import render_arm
+from tests.support.asgi import Reply, call
+from tests.support.kernel import GROUPS, SUBSCRIPTIONS, Anything, keep
+
+ORIGIN = "https://localhost:8443"
+SUBSCRIPTION = "5f0c9a3e-0000-4000-8000-000000000001"
+HERE = f"/subscriptions/{SUBSCRIPTION}"
+GROUP = f"{HERE}/resourceGroups/rg1"
+AUTHORIZATION = "providers/Microsoft.Authorization"
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+THINGS = ResourceType(name="Test.Rooms/things", schema=Anything, admit=keep, is_tracked=True)
+
+
+def guid(number: int) -> str:
+    """A GUID that is easy to read in a failure."""
+    return f"00000000-0000-4000-8000-{number:012x}"
+
+
+@dataclass
+class Studio:
+    """One studio, and ways to speak with it."""
+
+    store: SqliteStore
+    iam: Iam
+    gate: Gate
+    control: Control
+    operations: Operations
+    front: Front
+    beginning: Beginning
+
+    async def close(self) -> None:
+        await self.operations.stop()
+        await self.store.close()
+
+    # ── as clients do ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def form(self, path: str, fields: dict[str, str], **headers: str) -> Reply:
+        """POST a form."""
+        kept = {"content-type": "application/x-www-form-urlencoded", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return await call(self.front, "POST", path, body=urlencode(fields).encode(), headers=kept)
+
+    async def token_reply(self, path: str = "/adfs/oauth2/v2.0/token", **fields: str) -> Reply:
+        """What the token endpoint answers to the command line's application; fields change what is sent, empty ones leave it out."""
+        sent = {
+            "grant_type": "client_credentials",
+            "client_id": self.beginning.cli_client_id,
+            "client_secret": self.beginning.cli_secret or "",
+            "scope": f"{ORIGIN}/.default",
+            **fields,
+        }
+        return await self.form(path, {k: v for k, v in sent.items() if v})
+
+    async def token(self, **fields: str) -> str:
+        """An access token of the command line's application."""
+        return (await self.token_reply(**fields)).json()["access_token"]
+
+    async def ask(self, method: str, path: str, body: bytes | dict[str, Any] = b"", *, token: str = "", **headers: str) -> Reply:
+        """One call of the resource manager, by default as the command line's application."""
+        proof = {"authorization": f"Bearer {token or await self.token()}"}
+        return await call(
+            self.front,
+            method,
+            f"{path}{'&' if '?' in path else '?'}api-version=2022-04-01",
+            body=body,
+            headers={**proof, **{k.replace("_", "-"): v for k, v in headers.items()}},
+        )
+
+    # ── as the platform does ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def put(self, path: str, properties: dict[str, Any], caller: Caller = PLATFORM) -> ResourceId:
+        """Write a resource with these properties."""
+        outcome = await self.control.put(caller, parse(path), {"properties": properties})
+        return outcome.resource.id
+
+    async def user(self, number: int, **properties: Any) -> Caller:
+        """A user, and the caller that the user is."""
+        await self.put(f"/providers/Studiolo.Directory/users/{guid(number)}", {"displayName": f"user-{number}", **properties})
+        return Caller(guid(number), self.iam.tenant, "User", f"user-{number}")
+
+    async def group(self, number: int, *members: str) -> str:
+        """A group, written anew with these members."""
+        await self.put(f"/providers/Studiolo.Directory/groups/{guid(number)}", {"displayName": f"group-{number}", "members": list(members)})
+        return guid(number)
+
+    async def assign(self, number: int, principal: str, role: str, scope: str, caller: Caller = PLATFORM, **properties: Any) -> ResourceId:
+        """A role assignment."""
+        path = f"{'' if scope == '/' else scope}/{AUTHORIZATION}/roleAssignments/{guid(number)}"
+        wanted = {"principalId": principal, "roleDefinitionId": f"{HERE}/{AUTHORIZATION}/roleDefinitions/{role}", **properties}
+        return await self.put(path, wanted, caller)
+
+    async def principal(self, oid: str) -> Principal:
+        """A principal that must be there."""
+        found = await self.iam.grants.principal(oid)
+        assert found is not None
+        return found
+
+
+def basic(client: str, secret: str) -> str:
+    """A Basic header."""
+    return "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()
+
+
+async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
+    """A studio on files in `path`, begun."""
+    store = SqliteStore(path / "studiolo.db")
+    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences_of([origin], ml=["https://ml.azure.localhost"]), origin)
+    gate = Gate(iam.grants)
+    operations = Operations(store, owner="test")
+    control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)
+    await iam.start()
+    for place in (HERE, GROUP):
+        await control.put(PLATFORM, parse(place), {"location": "local"})
+    arm = ArmSurface(control, iam.authenticator(), [Surface("resource manager", iam.routes(), gate, render_arm)])
+    front = Front([arm, *iam.surfaces(gate)], lambda host: host in ("localhost", "127.0.0.1"), Nowhere())
+    return Studio(store, iam, gate, control, operations, front, await iam.bootstrap.begin(SUBSCRIPTION))
