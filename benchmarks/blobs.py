@@ -52,7 +52,8 @@ def measure() -> Report:
         figures={f"{verb}_{size.lower()}": against.get(f"{verb} {size} c8") for size in _SIZES for verb in ("get", "put")},
         notes=[
             *others.absent,
-            *(f"times {name}: {times(each)}" for name, each in ratios.items()),
+            *(f"rate, times {name}: {times(each)}" for name, each in ratios.items()),
+            *(f"processor time, {name} by ours: {times({str(one): scores.saving(OURS, name, one) for one in _LOADS})}" for name in ratios),
             "memory after the load (MB): " + ", ".join(f"{name} {value:.0f}" for name, value in memory.items()),
         ],
     )

@@ -37,7 +37,9 @@ def main(names: list[str]) -> int:
             continue
         part = cast("_Part", importlib.import_module("benchmarks.rig.decisions" if name == "decide" else f"benchmarks.{name}"))
         missed += show(name, part.measure())
-    print(f"\n{time.monotonic() - began:.0f} s. " + (f"Budgets missed: {', '.join(missed)}." if missed else "All measured budgets are met."))
+    print(
+        f"\n{time.monotonic() - began:.0f} s. " + (f"Budgets missed: {', '.join(missed)}." if missed else "All measured budgets are met.")
+    )
     return 0
 
 

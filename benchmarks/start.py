@@ -74,7 +74,18 @@ def _imports() -> None:
     """Print which packages and which modules the time of importing goes to."""
     home = machine.work() / "start-imports"
     studio = Studio("start imports", has_tls=True, home=home, cpu=None)
-    command = [str(machine.PYTHON), "-X", "importtime", str(machine.COMMAND), "up", "--home", str(home), "--port", str(studio.port), "--no-model"]
+    command = [
+        str(machine.PYTHON),
+        "-X",
+        "importtime",
+        str(machine.COMMAND),
+        "up",
+        "--home",
+        str(home),
+        "--port",
+        str(studio.port),
+        "--no-model",
+    ]
     said = ""
     for _ in range(2):  # the first one compiles
         shutil.rmtree(home, ignore_errors=True)

@@ -63,6 +63,13 @@ class Scores:
             return None
         return statistics.median(one.rate / other.rate for one, other in zip(mine, others, strict=False))
 
+    def saving(self, name: str, peer: str, load: Load) -> float | None:
+        """How many times a contender's processor time per request a peer takes: steadier than rates on a busy machine."""
+        mine, other = self.median(name, load), self.median(peer, load)
+        if mine is None or other is None or mine.cpu_us <= 0:
+            return None
+        return other.cpu_us / mine.cpu_us
+
 
 def contest(contenders: Sequence[Contender], loads: Sequence[Load]) -> Scores:
     """Measure all contenders in `machine.ROUNDS` rounds. They must be frozen; they are again at the end."""
@@ -81,7 +88,9 @@ def contest(contenders: Sequence[Contender], loads: Sequence[Load]) -> Scores:
     return scores
 
 
-def rows(scores: Scores, contenders: Sequence[Contender], loads: Sequence[Load], size_bytes: Mapping[str, int] | None = None) -> list[list[str]]:
+def rows(
+    scores: Scores, contenders: Sequence[Contender], loads: Sequence[Load], size_bytes: Mapping[str, int] | None = None
+) -> list[list[str]]:
     """A line for each load, a cell for each contender; with a size, the rate is told in MB/s."""
     lines: list[list[str]] = []
     for load in loads:

@@ -52,7 +52,18 @@ def orm_service() -> tuple[Process, str]:
     app = machine.TOOLS / "apps" / "arm_floor.py"
     _need(command.exists() and app.exists())
     port = machine.free_port()
-    arguments = ["arm_floor:app", "--port", str(port), "--no-access-log", "--log-level", "warning", "--loop", "uvloop", "--http", "httptools"]
+    arguments = [
+        "arm_floor:app",
+        "--port",
+        str(port),
+        "--no-access-log",
+        "--log-level",
+        "warning",
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+    ]
     env = {**os.environ, "KIND": "orm", "DB": str(machine.work() / "orm.db")}
     return _up(Process(ORM, [str(command), "--app-dir", str(app.parent), *arguments], _listens(port), env=env), port)
 
@@ -67,7 +78,7 @@ def azurite() -> tuple[Process, str]:
 
 
 def nginx() -> tuple[Process, str]:
-    """nginx as the limit: it sends files and takes them by DAV, computes no digest, seals nothing and asks nobody."""
+    """Run nginx as the limit: it sends files and takes them by DAV, computes no digest, seals nothing and asks nobody."""
     if shutil.which("nginx") is None:
         raise FileNotFoundError("install it with: apt-get install nginx-light")
     port, place = machine.free_port(), machine.work() / "nginx"
@@ -78,7 +89,8 @@ def nginx() -> tuple[Process, str]:
     configuration.write_text(
         f"{'user root; ' if machine.is_root() else ''}worker_processes 1; daemon off; pid {place}/pid; error_log {place}/errors;\n"
         "events { worker_connections 1024; }\n"
-        "http { access_log off; keepalive_requests 1000000; client_max_body_size 64m; client_body_buffer_size 128k; sendfile on; tcp_nopush on;\n"
+        "http { access_log off; keepalive_requests 1000000; client_max_body_size 64m;\n"
+        "  client_body_buffer_size 128k; sendfile on; tcp_nopush on;\n"
         f"  {temporary}\n"
         f"  server {{ listen 127.0.0.1:{port}; location / {{ root {place}/www; dav_methods PUT DELETE; create_full_put_path on; }} }} }}\n"
     )
@@ -89,7 +101,7 @@ def azurite_signature() -> str:
     """An account signature for Azurite, good for a day (the string to sign of version 2020-12-06)."""
     expires = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     version, services, resources, letters = "2020-12-06", "b", "sco", "rwdlac"
-    text = "\n".join((AZURITE_ACCOUNT, letters, services, resources, "", expires, "", "", version, "", ""))
+    text = f"{AZURITE_ACCOUNT}\n{letters}\n{services}\n{resources}\n\n{expires}\n\n\n{version}\n\n"
     signature = base64.b64encode(hmac.digest(base64.b64decode(_AZURITE_KEY), text.encode(), hashlib.sha256)).decode()
     return urlencode({"sv": version, "ss": services, "srt": resources, "sp": letters, "se": expires, "sig": signature})
 

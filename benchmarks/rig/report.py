@@ -62,7 +62,11 @@ def show(part: str, report: Report) -> list[str]:
     if promised:
         print()
         _table(("budget", "promised", "stretch", "measured", ""), [_verdict(promised[name], report.figures.get(name)) for name in promised])
-    return [f"{part}.{name}" for name, budget in promised.items() if (figure := report.figures.get(name)) is not None and not budget.is_met(figure)]
+    return [
+        f"{part}.{name}"
+        for name, budget in promised.items()
+        if (figure := report.figures.get(name)) is not None and not budget.is_met(figure)
+    ]
 
 
 def _verdict(budget: Budget, figure: float | None) -> list[str]:

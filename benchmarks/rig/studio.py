@@ -131,7 +131,12 @@ class Studio:
             "client_secret": known["AZURE_CLIENT_SECRET"],
             "scope": f"{resource or known['STUDIOLO_URL']}/.default",
         }
-        reply = self.call("POST", f"/{known['AZURE_TENANT_ID']}/oauth2/v2.0/token", urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+        reply = self.call(
+            "POST",
+            f"/{known['AZURE_TENANT_ID']}/oauth2/v2.0/token",
+            urlencode(form).encode(),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+        )
         if reply.status != 200:
             raise RuntimeError(f"No token: {reply.status} {reply.body[:300].decode(errors='replace')}")
         return str(reply.json()["access_token"])
@@ -157,8 +162,9 @@ class Studio:
         account = self.workspace(self.known["AZUREML_HUB"])["properties"]["storageAccount"]
         listed = self.expect("GET", f"{account}{_ASSIGNMENTS}{_IAM_VERSION}").json()["value"]
         condition = next(one["properties"]["condition"] for one in listed if one["properties"].get("condition"))
+        subscription = f"/subscriptions/{self.known['AZURE_SUBSCRIPTION_ID']}"
         properties = {
-            "roleDefinitionId": f"/subscriptions/{self.known['AZURE_SUBSCRIPTION_ID']}/providers/Microsoft.Authorization/roleDefinitions/{_BLOB_CONTRIBUTOR}",
+            "roleDefinitionId": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{_BLOB_CONTRIBUTOR}",
             "principalId": _claims(self.token())["oid"],
             "principalType": "ServicePrincipal",
             "condition": condition,

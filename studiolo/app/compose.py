@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -219,7 +219,7 @@ def _audiences(url: str) -> iam.Audiences:
     return iam.audiences_of(origins, ml=[f"https://ml.azure.{place}"], vaults=[f"https://vault.{place}"])
 
 
-def _known_hosts(settings: Settings):  # noqa: ANN202
+def _known_hosts(settings: Settings) -> Callable[[str], bool]:
     names = _LOOPBACK | {name.lower() for name in settings.names}
 
     def is_known(host: str) -> bool:

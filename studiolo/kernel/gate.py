@@ -35,7 +35,7 @@ class Gate:
 
     def __init__(self, grants: Grants) -> None:
         self._grants = grants
-        self._allowed: set[tuple[str, str, str]] = set()
+        self._allowed: set[tuple[str, str, str, bool]] = set()
         self._version = -1
 
     async def decide(
@@ -95,7 +95,7 @@ class Gate:
             self._allowed.clear()
             self._version = version
         plain = not (request or resource or sub_operations)
-        question = (caller.oid, action, scope)
+        question = (caller.oid, action, scope, is_data)
         if plain and question in self._allowed:
             return
         try:

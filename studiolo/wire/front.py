@@ -26,9 +26,20 @@ _SAFETY = [
 class Answers(Protocol):
     """A surface, as the front sees it."""
 
-    name: str
-    prefixes: Sequence[str]
-    hosts: Callable[[str], bool] | None
+    @property
+    def name(self) -> str:
+        """What the reference calls it."""
+        ...
+
+    @property
+    def prefixes(self) -> Sequence[str]:
+        """The first path segments that belong to it on the main host."""
+        ...
+
+    @property
+    def hosts(self) -> Callable[[str], bool] | None:
+        """Which host names belong to it; None: the main one."""
+        ...
 
     async def answer(self, call: Call) -> Answer:
         """Answer one call; faults are rendered, never raised."""

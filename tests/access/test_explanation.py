@@ -60,6 +60,12 @@ def test_an_absent_attribute_and_an_unreadable_condition_are_told() -> None:
     assert broken.verdict.is_denied
 
 
+def test_a_condition_of_too_many_steps_is_told_without_taking_them() -> None:
+    numbers = "{" + ",".join("1" * 1900) + "}"
+    told = explain(ask(), known(grant(condition=f"{numbers} ForAnyOfAnyValues:NumericEquals {numbers}")))
+    assert list(told.lines())[-1] == "    condition is Unknown: its atoms take more than 10000 steps"
+
+
 def test_subtraction_and_inheritance_are_told() -> None:
     less = role(Permission(actions=("*",), not_actions=("*/read",)), name="less")
     tree = Hierarchy(extra_parents={"/subscriptions/s1/p": ("/subscriptions/s1/hub",)})

@@ -323,3 +323,10 @@ async def test_verbs_that_a_type_does_not_offer_are_refused(tmp_path: Path) -> N
     with pytest.raises(NotAllowed):
         await kernel.control.list(OWNER, collection(f"{GROUP}/providers/Test.Rooms/fixed"), {})
     await kernel.close()
+
+
+async def test_a_yes_on_one_plane_is_no_yes_on_the_other(kernel: Kernel) -> None:
+    action = "Microsoft.Storage/storageAccounts/read"
+    await kernel.control.gate.require(READER, action, GROUP)
+    with pytest.raises(Forbidden):
+        await kernel.control.gate.require(READER, action, GROUP, is_data=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from studiolo.kernel.faults import Invalid
 
 
 class Output(StrEnum):
@@ -49,6 +52,10 @@ def confirm(question: str, *, is_sure: bool) -> None:
 
     Raises:
         typer.Abort: the answer is no.
+        Invalid: there is nobody to ask (code `ConfirmationNeeded`).
     """
-    if not is_sure:
-        typer.confirm(question, abort=True, err=True)
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise Invalid(f"{question} There is no terminal to ask at: say yes with --yes.", code="ConfirmationNeeded")
+    typer.confirm(question, abort=True, err=True)

@@ -14,6 +14,7 @@ from studiolo.kernel.access.ask import Ask
 from studiolo.kernel.access.blocks import Block, blocks_of, condition_of
 from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.conditions import UNKNOWN, AtomOutcome, Condition, Truth
+from studiolo.kernel.access.conditions.condition import MOST_STEPS
 from studiolo.kernel.access.decision import decide
 from studiolo.kernel.access.grants import Assignment, DenyAssignment
 from studiolo.kernel.access.patterns import action_key
@@ -139,7 +140,10 @@ class _View(msgspec.Struct, frozen=True):
 
 
 def _condition_note(condition: Condition, ask: Ask) -> ConditionNote:
-    return ConditionNote(condition.text, condition.evaluate(ask), condition.obstacles(ask), condition.problem)
+    value, obstacles = condition.evaluate(ask), condition.obstacles(ask)
+    is_untold = value is not True and not obstacles and not condition.problem
+    problem = f"its atoms take more than {MOST_STEPS} steps" if is_untold else condition.problem
+    return ConditionNote(condition.text, value, obstacles, problem)
 
 
 def _verdict_line(ask: Ask, verdict: Verdict) -> str:

@@ -357,7 +357,7 @@ class Control:
         draft = declared.parent_draft(change, parent)
         if draft is None:
             return []
-        return await self._parent_writes(replace(change, id=holder, old=parent, new=draft, fresh_id=clock.new_id()), parent_type)
+        return await self._parent_writes(replace(change, id=parent.id if parent else holder, old=parent, new=draft, fresh_id=clock.new_id()), parent_type)
 
     async def _parent_writes(self, upper: Change, declared: ResourceType) -> list[Write]:
         if upper.old is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studiolo.kernel.access.grants import KnownActions
+from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.iam.backends.stored import StoredGrants
@@ -74,8 +75,8 @@ async def open_iam(
     """
     tenant = await ensure_tenant(store)
     issuer = Issuer(origin, tenant)
-    client_secrets = ClientSecrets(store)
     grants = StoredGrants(store, heirs=heirs, known_actions=known_actions)
+    client_secrets = ClientSecrets(store, Gate(grants))
     directory = Directory(store, grants, client_secrets, tenant)
     access = AccessService(store, grants, directory, known_actions)
     keys = SigningKeys(store, sealer)

@@ -162,6 +162,8 @@ class Studio:
         self._ready.set()
         await self._stop.wait()
         server.should_exit = server.force_exit = True
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()  # type: ignore[union-attr] - clients keep theirs open
         await serving
         await self.room.stop()
         await operations.stop()

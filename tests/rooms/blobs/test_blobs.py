@@ -73,7 +73,7 @@ def test_a_name_that_two_readers_could_read_differently_is_refused(studio: Studi
 def test_content_settings_metadata_tags_and_tier_are_kept(container: ContainerClient) -> None:
     settings = ContentSettings("text/plain", "gzip", "en", "attachment", "no-cache")
     blob = container.get_blob_client("a.txt")
-    blob.upload_blob(b"x", content_settings=settings, metadata={"one": "1", "two": "zwei drei"}, tags={"k": "v 1"}, standard_blob_tier="Cool")
+    blob.upload_blob(b"x", content_settings=settings, metadata={"one": "1", "two": "zwei drei"}, tags={"k": "v 1"}, standard_blob_tier=StandardBlobTier.COOL)
     shown = blob.get_blob_properties()
     for name in ("content_type", "content_encoding", "content_language", "content_disposition", "cache_control"):
         assert shown.content_settings[name] == settings[name]

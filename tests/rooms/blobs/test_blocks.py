@@ -4,15 +4,23 @@ import os
 from base64 import b64encode
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobBlock, BlobClient, BlockState, ContainerClient
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobBlock, BlobClient, ContainerClient
 
 from tests.rooms.blobs.studio import Studio
-from tests.rooms.blobs.wire import ask
+from tests.rooms.blobs.wire import Reply, ask
 
 
 def ids(blocks: list[BlobBlock]) -> list[str]:
     return [block.id for block in blocks]
+
+
+def commit(studio: Studio, blob: BlobClient, **blocks: str) -> Reply:
+    """A list with a block of each kind, in the order given."""
+    lines = "".join(f"<{kind.title()}>{b64encode(name.encode()).decode()}</{kind.title()}>" for kind, name in blocks.items())
+    body = f"<BlockList>{lines}</BlockList>".encode()
+    return ask(studio, "PUT", f"/{blob.container_name}/{blob.blob_name}?comp=blocklist", {"content-length": str(len(body))}, body)
 
 
 def stage(blob: BlobClient, **blocks: bytes) -> None:
@@ -48,14 +56,12 @@ def test_a_list_can_keep_committed_blocks_and_take_newer_ones(studio: Studio, co
     stage(blob, **big)
     blob.commit_block_list([BlobBlock(name) for name in big])
     stage(blob, x2=b"new", x4=b"four")
-    blob.commit_block_list(
-        [BlobBlock("x3", BlockState.COMMITTED), BlobBlock("x2", BlockState.LATEST), BlobBlock("x4", BlockState.UNCOMMITTED), BlobBlock("x1")]
-    )
+    commit(studio, blob, Committed="x3", Latest="x2", Uncommitted="x4", latest="x1")
     assert blob.download_blob().readall() == big["x3"] + b"new" + b"four" + big["x1"]
     assert len(studio.files()) == before + 2
-    with pytest.raises(HttpResponseError) as refused:
-        blob.commit_block_list([BlobBlock("x4", BlockState.UNCOMMITTED)])
-    assert (refused.value.status_code, refused.value.error_code) == (400, "InvalidBlockList")
+    for kind, name in (("Uncommitted", "x4"), ("Committed", "x9"), ("Latest", "x9")):
+        reply = commit(studio, blob, **{kind: name})
+        assert (reply.status, reply.code) == (400, "InvalidBlockList")
     blob.commit_block_list([])
     assert blob.download_blob().readall() == b""
     assert len(studio.files()) == before
@@ -108,18 +114,21 @@ def test_blocks_of_other_blobs_are_not_in_the_way(container: ContainerClient) ->
 
 def test_the_terms_of_a_commit_hold(container: ContainerClient) -> None:
     blob = container.get_blob_client("a")
-    blob.upload_blob(b"there")
-    stage(blob, b1=b"x")
+    etag = blob.upload_blob(b"there")["etag"]
     with pytest.raises(ResourceExistsError):
-        blob.commit_block_list([BlobBlock("b1")], if_none_match="*") if False else blob.upload_blob(iter([b"y" * 10]), overwrite=False)
+        blob.upload_blob(iter([b"y" * 10]), overwrite=False)
+    with pytest.raises(ResourceModifiedError):
+        blob.upload_blob(iter([b"y" * 10]), overwrite=True, etag='"0x1"', match_condition=MatchConditions.IfNotModified)
     assert blob.download_blob().readall() == b"there"
+    blob.upload_blob(iter([b"y" * 10]), overwrite=True, etag=etag, match_condition=MatchConditions.IfNotModified)
+    assert blob.download_blob().readall() == b"y" * 10
 
 
 def test_ids_of_different_lengths_are_refused(container: ContainerClient) -> None:
     blob = container.get_blob_client("a")
     stage(blob, b1=b"x")
     with pytest.raises(HttpResponseError) as refused:
-        stage(blob, b10=b"y" * 4)
+        stage(blob, b1000=b"y")
     assert refused.value.error_code == "InvalidBlobOrBlock"
 
 

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 
 THING = f"{GROUP}/providers/Test.Rooms/things/box"
 READ = "Test.Rooms/things/read"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 DIRECTORY = "/providers/Studiolo.Directory"
 
 
@@ -153,6 +154,23 @@ async def test_attributes_of_a_principal_reach_conditions(studio: Studio) -> Non
     await studio.iam.grants.facts(ada.oid)
     prefix = "Microsoft.Directory/CustomSecurityAttributes/Id:Team"
     assert studio.iam.grants.attributes(ada.oid) == {f"{prefix}_clearance": "high", f"{prefix}_floors": [1, 2]}
+
+
+async def test_whoever_may_write_all_but_assignments_cannot_help_himself_to_roles(studio: Studio) -> None:
+    eve = await studio.user(6)
+    await studio.assign(600, eve.oid, CONTRIBUTOR, "/")
+    await studio.group(10)
+    client = studio.beginning.cli_client_id
+    for kind, name, properties in (
+        ("groups", guid(10), {"displayName": "group-10", "members": [eve.oid]}),
+        ("users", eve.oid, {"displayName": "eve", "customSecurityAttributes": {"Team": {"level": "high"}}}),
+        ("applications", guid(50), {"displayName": "robot"}),
+        ("servicePrincipals", guid(51), {"displayName": "robot", "appId": client}),
+    ):
+        with pytest.raises(Forbidden):
+            await studio.put(f"{DIRECTORY}/{kind}/{name}", properties, eve)
+    with pytest.raises(Forbidden):
+        await studio.control.act(eve, parse(f"{DIRECTORY}/applications/{client}"), "addPassword", {}, {})
 
 
 # ── identities of resources ──────────────────────────────────────────────────────────────────────────────────────

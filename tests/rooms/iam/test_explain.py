@@ -60,9 +60,9 @@ async def test_explain_agrees_with_decide(studio: Studio) -> None:
     await studio.user(4, accountEnabled=False)
     await studio.group(10, *(each.oid for each in people[:2]))
     scopes = [HERE, GROUP, THING]
-    for number in range(100, 112):
-        holder = draw.choice([*(each.oid for each in people), guid(10)])
-        role, scope = draw.choice([READER, OWNER, BLOB_CONTRIBUTOR]), draw.choice(scopes)
+    holders = [*(each.oid for each in people), guid(10)]
+    every = [(holder, role, scope) for holder in holders for role in (READER, OWNER, BLOB_CONTRIBUTOR) for scope in scopes]
+    for number, (holder, role, scope) in enumerate(draw.sample(every, 12), 100):
         await studio.assign(number, holder, role, scope)
     seen: set[bool] = set()
     for _ in range(60):

@@ -61,9 +61,10 @@ def test_a_given_null_takes_the_default_value() -> None:
     assert found.world.parameters["p"] == "d"
 
 
-def test_allowed_texts_compare_without_case() -> None:
+@pytest.mark.parametrize("given", ["Enabled", "enabled", "PublicNetworkAccessType.ENABLED"])
+def test_an_allowed_text_is_known_in_the_spellings_that_clients_use(given: str) -> None:
     declared = {"p": {"type": "string", "allowedValues": ["Enabled", "Disabled"]}}
-    assert plan(template(parameters=declared), given={"p": "enabled"}).world.parameters["p"] == "enabled"
+    assert plan(template(parameters=declared), given={"p": given}).world.parameters["p"] == "Enabled"
 
 
 def bodies(found: Plan) -> list[Any]:

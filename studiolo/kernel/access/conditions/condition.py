@@ -69,12 +69,18 @@ class Condition:
         return found
 
     def outcomes(self, ask: Ask) -> tuple[AtomOutcome, ...]:
-        """Every atom with its value, in the order of the text."""
-        return tuple(_outcome(leaf, ask) for leaf in leaves(self._tree)) if self._tree is not None else ()
+        """Every atom with its value, in the order of the text; none beyond 10,000 steps."""
+        tree = self._affordable(ask)
+        return tuple(_outcome(leaf, ask) for leaf in leaves(tree)) if tree is not None else ()
 
     def obstacles(self, ask: Ask) -> tuple[AtomOutcome, ...]:
-        """The atoms that keep the condition from being True; none if it is, or if it cannot be read."""
-        return tuple(_outcome(leaf, ask) for leaf in obstacles(self._tree, ask)) if self._tree is not None else ()
+        """The atoms that keep the condition from being True; none if it is, if it cannot be read, or beyond 10,000 steps."""
+        tree = self._affordable(ask)
+        return tuple(_outcome(leaf, ask) for leaf in obstacles(tree, ask)) if tree is not None else ()
+
+    def _affordable(self, ask: Ask) -> Tree | None:
+        steps, counts = (0, ()) if self._tree is None else _cost(self._tree)
+        return self._tree if steps + sum(count(ask) for count in counts) <= MOST_STEPS else None
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.ids import ResourceId, parse
-from studiolo.kernel.resource import Change, Draft, Resource
+from studiolo.kernel.resource import Change, Demand, Draft, Resource
 
 USERS: Final = "Studiolo.Directory/users"
 GROUPS: Final = "Studiolo.Directory/groups"
@@ -20,6 +20,7 @@ SERVICE_PRINCIPALS: Final = "Studiolo.Directory/servicePrincipals"
 APPLICATIONS: Final = "Studiolo.Directory/applications"
 PRINCIPAL_TYPES: Final = (USERS, GROUPS, SERVICE_PRINCIPALS)
 KINDS: Final[Mapping[str, str]] = {USERS.lower(): "User", GROUPS.lower(): "Group", SERVICE_PRINCIPALS.lower(): "ServicePrincipal"}
+GIVES_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 ATTRIBUTES: Final = "Microsoft.Directory/CustomSecurityAttributes/Id"
 GUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _MAX_NAME = 256
@@ -198,6 +199,15 @@ def service_principal_kin(change: Change) -> Sequence[tuple[str, str]]:
 def rival_key(app_id: str) -> str:
     """Under which a change's facts hold the application's present service principal."""
     return f"{SERVICE_PRINCIPALS}#{by_application(app_id)}"
+
+
+def demands(change: Change) -> Sequence[Demand]:
+    """Whoever writes a directory object must also be allowed to assign roles to it.
+
+    A membership, an attribute that a condition reads, or a secret gives what assignments have given; without this,
+    somebody who may write everything but assignments could help themselves to all of them.
+    """
+    return [Demand(GIVES_ROLES, change.id)]
 
 
 # ── by what they are found ───────────────────────────────────────────────────────────────────────────────────────

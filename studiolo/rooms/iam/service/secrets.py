@@ -14,8 +14,10 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Invalid, NotFound
+from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import Invocation, JsonObject, Resource
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
+from studiolo.rooms.iam.domain.principals import GIVES_ROLES
 
 _SPACE: Final = "iam.client-secrets"
 _PREFIX = "studiolo_"
@@ -76,10 +78,11 @@ def mint(app_id: str, since: str, display_name: str, end: datetime | None, at: d
 
 
 class ClientSecrets:
-    """The secrets of all applications."""
+    """The secrets of all applications. `gate` is asked before one is given out."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, gate: Gate) -> None:
         self._store = store
+        self._gate = gate
 
     async def of(self, app_id: str, since: str) -> Sequence[Kept]:
         """The secrets of the application that was born at `since`."""
@@ -107,9 +110,11 @@ class ClientSecrets:
         """POST addPassword: a new secret, whose text only this answer holds.
 
         Raises:
+            Forbidden: the caller may not assign roles to the application: its secret is worth all that it holds.
             Invalid: the wished end is malformed, past or more than ten years away.
             Conflict: the application has 20 secrets already (code `TooManyAppPasswords`).
         """
+        await self._gate.require(call.caller, GIVES_ROLES, call.resource.id.text)
         credential: Any = call.body.get("passwordCredential") or {}
         if not isinstance(credential, dict):
             raise Invalid("'passwordCredential' must be an object.", target="passwordCredential")

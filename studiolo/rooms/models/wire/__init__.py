@@ -20,6 +20,7 @@ from studiolo.rooms.models.service.deployments import Deployment, Deployments
 from studiolo.rooms.models.service.door import Door, Visit, refusal
 from studiolo.rooms.models.service.inference import Inference
 from studiolo.rooms.models.wire.errors import render
+from studiolo.rooms.models.wire.readers import CLIENT_CLOSED_REQUEST, unless_gone
 from studiolo.rooms.models.wire.texts import answer_text
 from studiolo.wire.http import MAX_JSON_DEPTH, Answer, Call, Guard, Permit, Route, read_json_object
 
@@ -80,7 +81,10 @@ class ModelCalls:
         visit = await self._enter(call, permit, params, EMBEDDINGS_ACTION)
         asked = embeddings.read_embeddings(await _body(call, embeddings.MAX_BODY_BYTES))
         deployment = await self._deployment(visit, params, asked.model)
-        found = await self._inference.embed(visit, deployment, EMBEDDINGS_ACTION, asked.texts, call.request_id)
+        work = self._inference.embed(visit, deployment, EMBEDDINGS_ACTION, asked.texts, call.request_id)
+        found = await unless_gone(call, work)
+        if found is None:
+            return Answer(CLIENT_CLOSED_REQUEST)
         return _json(call, _vectors(found, deployment.model.name, is_base64=asked.is_base64))
 
     async def _models(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:

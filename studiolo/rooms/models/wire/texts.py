@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Fault
 from studiolo.rooms.models.schema.chat import Asked
 from studiolo.rooms.models.service.inference import Writing, check_kept
 from studiolo.rooms.models.wire.errors import encoded
+from studiolo.rooms.models.wire.readers import CLIENT_CLOSED_REQUEST, first_of
 from studiolo.rooms.models.wire.voices import DONE, ChatVoice, TextVoice
 from studiolo.wire.http import Answer, Call
 
-_CLIENT_CLOSED_REQUEST = 499
 _EVENT_STREAM = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), ("x-accel-buffering", "no")]
 
 
@@ -29,9 +29,10 @@ async def answer_text(call: Call, asked: Asked, writing: Writing, model: str, *,
     )
     gone = asyncio.create_task(call.disconnected())
     try:
-        first = await _first(writing, gone)
+        first = await first_of(_first(writing), gone)
         if first is None:
-            return Answer(_CLIENT_CLOSED_REQUEST)
+            await writing.pieces.aclose()
+            return Answer(CLIENT_CLOSED_REQUEST)
         if asked.is_stream:
             stream = _events(asked, writing, voice, first, gone)
             gone = None
@@ -41,25 +42,14 @@ async def answer_text(call: Call, asked: Asked, writing: Writing, model: str, *,
         if gone is not None:
             gone.cancel()
     if text is None:
-        return Answer(_CLIENT_CLOSED_REQUEST)
+        return Answer(CLIENT_CLOSED_REQUEST)
     check_kept(asked.generation, writing.end, text)
     return Answer(200, voice.whole(text, writing.end), [("content-type", "application/json"), ("x-request-id", call.request_id)])
 
 
-async def _first(writing: Writing, gone: asyncio.Task[None]) -> str | None:
-    """The first piece, for which a caller may wait in a queue; None if the caller went away meanwhile."""
-    piece = asyncio.ensure_future(anext(writing.pieces, ""))
-    try:
-        await asyncio.wait({piece, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if piece.done():
-            return piece.result()
-    finally:
-        if not piece.done():
-            piece.cancel()
-            with suppress(asyncio.CancelledError):
-                await piece
-    await writing.pieces.aclose()
-    return None
+async def _first(writing: Writing) -> str:
+    """The first piece, for which a caller may wait in a queue."""
+    return await anext(writing.pieces, "")
 
 
 async def _whole(writing: Writing, first: str, gone: asyncio.Task[None]) -> str | None:

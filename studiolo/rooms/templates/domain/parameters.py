@@ -76,8 +76,8 @@ def _check(declared: Parameter, value: Json) -> None:
         raise _unfit(declared, wrong)
     allowed = member(declared.raw, "allowedValues")
     if isinstance(allowed, list) and not _is_allowed(value, allowed):
-        given = "" if declared.is_secure or not isinstance(value, str | int) else f", '{str(value)[:100]}',"
-        raise _unfit(declared, f"{given} is not among its allowed values: ".lstrip() + ", ".join(f"'{one}'" for one in allowed[:50]))
+        given = f"'{str(value)[:100]}', which is " if isinstance(value, str | int) and not declared.is_secure else ""
+        raise _unfit(declared, f"is {given}not among its allowed values: " + ", ".join(f"'{one}'" for one in allowed[:50]))
     _check_limits(declared, value)
 
 
@@ -88,7 +88,7 @@ def _as_allowed(declared: Parameter, value: Json) -> Json:
     enumeration by its name, `PublicNetworkAccessType.ENABLED` for `Enabled`; that is taken for the member too.
     """
     allowed = member(declared.raw, "allowedValues")
-    if not isinstance(value, str) or not isinstance(allowed, list):
+    if not isinstance(value, str) or value is LATER or not isinstance(allowed, list):
         return value
     spellings = {one.lower(): one for one in allowed if isinstance(one, str)}
     low = value.lower()
@@ -98,19 +98,10 @@ def _as_allowed(declared: Parameter, value: Json) -> Json:
 
 
 def _is_allowed(value: Json, allowed: list[Json]) -> bool:
-    """Texts compare without case: the vendor's client sends `enabled` where its own template allows `Enabled`.
-
-    An array may be one of the allowed values, or be made of them.
-    """
-    if any(_alike(value, one) for one in allowed):
+    """An array may be one of the allowed values, or be made of them."""
+    if any(same(value, one) for one in allowed):
         return True
-    return isinstance(value, list) and all(any(_alike(part, one) for one in allowed) for part in value)
-
-
-def _alike(left: Json, right: Json) -> bool:
-    if isinstance(left, str) and isinstance(right, str):
-        return left.casefold() == right.casefold()
-    return same(left, right)
+    return isinstance(value, list) and all(any(same(part, one) for one in allowed) for part in value)
 
 
 def _check_limits(declared: Parameter, value: Json) -> None:

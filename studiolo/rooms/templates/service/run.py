@@ -95,8 +95,8 @@ class DeploymentRuns:
             reason = problem(fault)
             await record("Failed", error=reason)
             raise Conflict(
-                f"At least one resource deployment operation failed: '{item.id.text}' was refused with {fault.code}. "
-                "Please list deployment operations for details.",
+                f"At least one resource deployment operation failed: '{item.id.text}' was refused with {fault.code}: "
+                f"{fault.message} Please list deployment operations for details.",
                 code="DeploymentFailed",
                 target=deployment.id.text,
                 details=(Conflict(fault.message, code=fault.code, target=fault.target or item.id.text),),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
 import stat
@@ -62,7 +61,9 @@ class ChatEngine:
     """One loaded model."""
 
     def __init__(self, weights: Path, spelling: ChatFormat, *, sockets: Path, context_tokens: int, threads: int) -> None:
-        engine: Any = importlib.import_module("xllamacpp")
+        import xllamacpp
+
+        engine: Any = xllamacpp  # a native module without types
         params = engine.CommonParams()
         params.model.path = str(weights)
         params.n_ctx = context_tokens

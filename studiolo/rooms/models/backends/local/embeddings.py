@@ -18,7 +18,7 @@ from studiolo.rooms.models.backends.local.frames import Failed
 from studiolo.rooms.models.domain.inference import Embedded
 
 MAX_INPUT_TOKENS: Final = 512
-_BATCH_TOKENS: Final = 4096
+_BATCH_TOKENS: Final = 2048
 _LAYERS, _HEADS, _WIDTH, _EPSILON = 6, 12, 384, 1e-12
 
 _ERF_FACTORS: Final = tuple(np.float32(factor) for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592))

@@ -32,7 +32,7 @@ from studiolo.rooms.models.backends.local.frames import (
 
 _MODULE: Final = "studiolo.rooms.models.backends.local.worker"
 _START_SECONDS: Final = 120.0
-_SILENCE_SECONDS: Final = 120.0
+_SILENCE_SECONDS: Final = 60.0
 """A worker that says nothing for so long, while it works, is stuck."""
 _CANCEL_SECONDS: Final = 10.0
 _END_SECONDS: Final = 2.0

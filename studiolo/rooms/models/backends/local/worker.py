@@ -115,6 +115,7 @@ def main() -> None:
             channel.send(Failed(0, "ModelNotLoaded", f"The model could not be loaded: {error}"))
             return
         sandbox.refuse_servers()
+        sandbox.die_with_parent(begin.parent)  # again: a change of credentials may make the kernel forget it
         gc.freeze()
         channel.listen()
         channel.send(started)
