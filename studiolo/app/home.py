@@ -32,8 +32,6 @@ _OPEN_TO_OTHERS: Final = 0o077
 class Unsafe(Fault):
     """A file or folder of the home can be read or changed by other people of this machine."""
 
-    default_code = "HomeNotPrivate"
-
 
 class Holder(msgspec.Struct, frozen=True):
     """The server that uses a home: its process id, and its address once it is ready."""
@@ -240,7 +238,8 @@ def _unsafe(path: Path, mode: int) -> Unsafe:
     what, right = ("changed", "go-w") if is_folder else ("read", "600")
     return Unsafe(
         f"'{path}' can be {what} by other users of this machine (mode {stat.S_IMODE(mode):04o}): run `chmod {right} '{path}'`."
-        + ("" if is_folder else " If others may have read it, make new secrets.")
+        + ("" if is_folder else " If others may have read it, make new secrets."),
+        code="HomeNotPrivate",
     )
 
 
@@ -261,7 +260,7 @@ def read_private(path: Path) -> bytes:
     with open(descriptor, "rb") as file:  # noqa: PTH123 - from a descriptor, so that what was checked is what is read
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise Unsafe(f"'{path}' is not a plain file.")
+            raise Unsafe(f"'{path}' is not a plain file.", code="HomeNotPrivate")
         if found.st_uid != os.geteuid():
             raise Unsafe(f"'{path}' belongs to another user (id {found.st_uid}).", code="HomeNotOurs")
         if found.st_mode & _OPEN_TO_OTHERS:

@@ -33,7 +33,7 @@ FEATURES: tuple[Feature, ...] = (
         "Hubs and projects",
         "Hubs, projects and plain workspaces by SDK, template, CLI and REST",
         (_ML,),
-        limits="managed networks and customer keys are kept as settings and have no effect yet; soft delete is not offered",
+        limits="managed networks, switched-off public access, customer keys and role inheritance are refused as not offered; no soft delete",
     ),
     Feature(
         "Hubs and projects",
@@ -45,7 +45,7 @@ FEATURES: tuple[Feature, ...] = (
         "Identity",
         "Service principals with secrets, system-assigned identities, token endpoint and key sets",
         ("Studiolo.Directory/servicePrincipals",),
-        ("iam",),
+        ("tokens", "sign-in"),
         limits="client credentials and the one-time sign-in only; no browser sign-in by OpenID, no device code, no on-behalf-of yet",
     ),
     Feature(

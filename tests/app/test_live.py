@@ -114,9 +114,18 @@ def test_a_role_of_ones_own_is_made_from_a_file(run: Run, tmp_path: Path) -> Non
     file.write_text('{"Name": "Data lister", "Actions": ["Microsoft.MachineLearningServices/workspaces/data/read"]}')
     made = run("role", "create", str(file))
     assert made["properties"]["permissions"][0]["actions"] == ["Microsoft.MachineLearningServices/workspaces/data/read"]
-    assert run("role", "show", "Data lister")["id"] == made["id"]
+    assert run("role", "show", "Data lister")["name"] == made["name"]
     file.write_text('{"roleName": "Data lister", "permissions": [{"actions": ["*/read"]}]}')
     assert run("role", "create", str(file))["name"] == made["name"]
+
+
+@pytest.mark.xfail(reason="the kernel does not hand a type its kin yet, so an assignment finds built-in roles only")
+def test_a_role_of_ones_own_can_be_given(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "role.json"
+    file.write_text('{"Name": "Model lister", "Actions": ["Microsoft.MachineLearningServices/workspaces/models/read"]}')
+    made = run("role", "create", str(file))
+    given = run("role", "assign", "Model lister", "me")
+    assert given["properties"]["roleDefinitionId"].endswith(made["name"])
 
 
 @pytest.mark.parametrize(
@@ -179,7 +188,6 @@ def test_it_stops_cleanly_and_starts_again_where_it_was(start_server: StartServe
     before = first.env
     assert first.stop() == 0
     assert "Traceback" not in first.output
-    assert first.run("env", "--home", str(first.home), clean=True, check=False).returncode == 1
     second = start_server(home=first.home)
     changed = {name for name in before if before[name] != second.env[name]}
     # Another port: every address follows, every identity and secret stays.

@@ -85,10 +85,12 @@ def create_role(
         where = authorization.scope_of(client, scope)
         asked = {**properties, "assignableScopes": properties.get("assignableScopes") or [where]}
         try:
-            name = (await authorization.find_role(client, where, str(asked["roleName"])))["name"]
+            known = await authorization.find_role(client, where, str(asked["roleName"]))
+            # Where the role is kept, which may be another scope than the one that it was found at.
+            path = str((await authorization.find_role(client, where, str(known["name"])))["id"])
         except NotFound:
-            name = clock.new_id()
-        return await client.write(f"{authorization.definitions(where)}/{name}", authorization.API_VERSION, {"properties": asked})
+            path = f"{authorization.definitions(where)}/{clock.new_id()}"
+        return await client.write(path, authorization.API_VERSION, {"properties": asked})
 
     _print_role(on_client(home, work), output)
 

@@ -38,8 +38,6 @@ Progress = Callable[[str], None]
 class Refusal(Fault):
     """What the server answered instead of what was asked for. `status` is the HTTP status."""
 
-    default_code = "Refused"
-
     def __init__(self, status: int, code: str, message: str, target: str | None = None) -> None:
         super().__init__(message, code=code, target=target)
         self.status = status

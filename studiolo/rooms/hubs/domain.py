@@ -155,12 +155,7 @@ def admit(change: Change) -> Draft:
         raise Invalid(f"Only a project has a hub; '{change.id.name}' is of kind {kind}.", target="properties.hubResourceId")
     else:
         _check_dependents(change, asked)
-    if asked.get("roleInheritance", "None") != "None":
-        raise NotOffered(
-            "Roles that flow from a hub to its projects are not offered yet: 'roleInheritance' must be 'None'. Assign the role at the "
-            "resource group that holds hub and projects, or at each project.",
-            target="properties.roleInheritance",
-        )
+    _refuse_walls_that_would_not_hold(asked)
     kept = old.properties.get("workspaceId") if old else None
     return msgspec.structs.replace(
         change.new,
@@ -174,6 +169,26 @@ def admit(change: Change) -> Draft:
             "creationTime": old.properties.get("creationTime", change.at) if old else change.at,
         },
     )
+
+
+def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
+    """A setting that promises a wall which is not there yet is refused, never kept without effect."""
+    network: JsonObject = asked.get("managedNetwork") or {}
+    encryption: JsonObject = asked.get("encryption") or {}
+    for name, value, kept, instead in (
+        ("publicNetworkAccess", asked.get("publicNetworkAccess"), ("Enabled",), "Bind the server to loopback or to a private address with --host."),
+        ("managedNetwork.isolationMode", network.get("isolationMode"), ("Disabled",), "Workloads do not run on this server yet."),
+        ("encryption.status", encryption.get("status"), ("Disabled",), "Bytes are sealed with a key per project already."),
+        ("systemDatastoresAuthMode", asked.get("systemDatastoresAuthMode"), ("accesskey", "auto"), "Datastores hand out short-lived signatures."),
+        (
+            "roleInheritance",
+            asked.get("roleInheritance"),
+            ("None",),
+            "Assign the role at the resource group that holds hub and projects, or at each project.",
+        ),
+    ):
+        if value is not None and str(value).lower() not in {word.lower() for word in kept}:
+            raise NotOffered(f"'{name}: {value}' is not offered yet; it must be {' or '.join(kept)}. {instead}", target=f"properties.{name}")
 
 
 def _check_immutable(old: Resource, kind: str, new: Draft, asked: JsonObject) -> None:

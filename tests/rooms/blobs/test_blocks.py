@@ -69,12 +69,12 @@ def test_a_list_can_keep_committed_blocks_and_take_newer_ones(studio: Studio, co
 
 def test_many_blocks_are_one_blob(container: ContainerClient) -> None:
     blob = container.get_blob_client("many")
-    parts = {f"{n:04}": str(n).encode() for n in range(1000)}
+    parts = {f"{n:04}": str(n).encode() for n in range(420)}
     stage(blob, **parts)
     blob.commit_block_list([BlobBlock(name) for name in parts])
     whole = b"".join(parts.values())
     assert blob.download_blob().readall() == whole
-    assert blob.download_blob(1500, 300).readall() == whole[1500:1800]
+    assert blob.download_blob(900, 300).readall() == whole[900:1200]
     assert ids(blob.get_block_list("committed")[0]) == list(parts)
     stage(blob, **{"9999": b"more"})
     blob.commit_block_list([BlobBlock(name) for name in [*parts, "9999"]])

@@ -24,7 +24,8 @@ class Audiences:
 
     def takes(self, kind: str, audience: str) -> bool:
         """Whether surfaces of this kind take a token for this audience. An unknown kind takes none."""
-        return _plain(audience) in self.by_kind.get(kind, frozenset())
+        accepted = self.by_kind.get(kind, frozenset())
+        return audience in accepted or _plain(audience) in accepted
 
     def knows(self, resource: str) -> bool:
         """Whether any surface takes this resource's tokens, so that it makes sense to give one out."""

@@ -6,13 +6,14 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Unauthenticated
 from studiolo.kernel.resource import Caller
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.audiences import Audiences
+from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.tokens import Bearer, Issuer, Verified, Version, check_claims, claims_of
 from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.directory import Directory
@@ -101,6 +102,14 @@ class TokenService:
         return resource
 
 
+class _Known(NamedTuple):
+    """A token that was read: what it says, whom it was last found to belong to, and the caller that this makes."""
+
+    verified: Verified
+    principal: Principal
+    caller: Caller
+
+
 class TokenReader:
     """Says who shows a token. A token that was read once is remembered by its digest, so that a hot call costs a look-up."""
 
@@ -109,7 +118,7 @@ class TokenReader:
         self._people = people
         self._issuer = issuer
         self._audiences = audiences
-        self._read: dict[bytes, Verified] = {}
+        self._known: dict[bytes, _Known] = {}
 
     async def caller(self, token: str, kind: str) -> Caller:
         """The principal that a token was given to, if surfaces of this kind take it.
@@ -122,13 +131,11 @@ class TokenReader:
         """
         now = clock.now().timestamp()
         digest = hashlib.sha256(token.encode()).digest()
-        verified = self._read.get(digest)
-        if verified is None:
+        known = self._known.get(digest)
+        if known is None:
             verified = check_claims(await self._keys.read(token), self._issuer, now)
-            if len(self._read) >= _MOST_REMEMBERED:
-                del self._read[next(iter(self._read))]
-            self._read[digest] = verified
         else:
+            verified = known.verified
             verified.check_time(now)
         if not self._audiences.takes(kind, verified.audience):
             raise Unauthenticated(
@@ -136,6 +143,15 @@ class TokenReader:
                 code="InvalidAuthenticationTokenAudience",
             )
         principal = await self._people.principal(verified.oid)
+        # The same object as before means that nothing about the principal has changed.
+        if known is None or known.principal is not principal:
+            known = self._owned(verified, principal)
+            if len(self._known) >= _MOST_REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[digest] = known
+        return known.caller
+
+    def _owned(self, verified: Verified, principal: Principal | None) -> _Known:
         if principal is None or not principal.is_enabled or not verified.is_of(principal):
             raise Unauthenticated("The access token's principal was removed or switched off.")
-        return Caller(verified.oid, verified.tenant, principal.kind, principal.name, verified.application)
+        return _Known(verified, principal, Caller(verified.oid, verified.tenant, principal.kind, principal.name, verified.application))

@@ -1,0 +1,411 @@
+"""Who may do what on the data plane: tokens, signatures of all kinds, account keys; and what refusals give away."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.storage.blob import (
+    AccountSasPermissions,
+    BlobSasPermissions,
+    ContainerClient,
+    ContainerSasPermissions,
+    ResourceTypes,
+    UserDelegationKey,
+    generate_account_sas,
+    generate_blob_sas,
+    generate_container_sas,
+)
+
+from tests.rooms.blobs.studio import (
+    ACCOUNT,
+    ADDER,
+    KEYED,
+    MEMBER,
+    OTHER_PROJECT,
+    OWNER,
+    PROJECT,
+    READER,
+    STRANGER,
+    TENANT,
+    Grant,
+    Studio,
+    account_id,
+    project_condition,
+)
+from tests.rooms.blobs.wire import ask
+from tests.support.kernel import GROUP
+
+HOUR = timedelta(hours=1)
+SMALL = {"x-ms-blob-type": "BlockBlob", "content-length": "1"}
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def refused(what: Any) -> HttpResponseError:
+    with pytest.raises(HttpResponseError) as found:
+        what()
+    return found.value
+
+
+def key_of(studio: Studio, who: str, life: timedelta = HOUR) -> UserDelegationKey:
+    return studio.service(who).get_user_delegation_key(now() - timedelta(minutes=5), now() + life)
+
+
+def signed_by(studio: Studio, who: str, container: str, letters: str, **options: Any) -> str:
+    """A user delegation signature for a container."""
+    permission = ContainerSasPermissions.from_string(letters)
+    options = {"expiry": now() + HOUR, **options}
+    return generate_container_sas(ACCOUNT, container, user_delegation_key=key_of(studio, who), permission=permission, **options)
+
+
+@pytest.fixture
+def other(studio: Studio) -> ContainerClient:
+    """A container of another project in the same account, with one blob."""
+    made = studio.container(f"{OTHER_PROJECT}-{uuid4().hex[:8]}")
+    made.create_container()
+    made.upload_blob("secret.txt", b"theirs")
+    return made
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_call_without_a_credential_is_sent_for_one(studio: Studio, container: ContainerClient) -> None:
+    reply = ask(studio, "GET", f"/{container.container_name}/a", {"authorization": ""})
+    assert (reply.status, reply.code) == (401, "NoAuthenticationInformation")
+    assert "resource_id=https://storage.azure.com" in reply.headers["www-authenticate"]
+    assert "authorization_uri=https://localhost:" in reply.headers["www-authenticate"]
+    reply = ask(studio, "GET", f"/{container.container_name}/a", {"authorization": "Bearer forged"})
+    assert (reply.status, reply.code) == (401, "InvalidAuthenticationInfo")
+
+
+def test_a_reader_reads_and_writes_nothing(studio: Studio, container: ContainerClient) -> None:
+    container.upload_blob("a", b"x")
+    mine = studio.container(container.container_name, READER)
+    assert mine.download_blob("a").readall() == b"x"
+    assert [blob.name for blob in mine.list_blobs()] == ["a"]
+    blob = mine.get_blob_client("a")
+    for refuse in (
+        lambda: blob.upload_blob(b"y", overwrite=True),
+        lambda: mine.upload_blob("new", b"y"),
+        blob.delete_blob,
+        lambda: blob.set_blob_metadata({"a": "b"}),
+        lambda: blob.set_http_headers(),
+        lambda: blob.stage_block("b1", b"x"),
+        lambda: blob.commit_block_list([]),
+        lambda: blob.set_blob_tags({"a": "b"}),
+        lambda: blob.get_blob_tags(),
+        lambda: mine.delete_container(),
+        lambda: mine.set_container_metadata({"a": "b"}),
+        lambda: studio.container("readers-own", READER).create_container(),
+    ):
+        error = refused(refuse)
+        assert (error.status_code, error.error_code) == (403, "AuthorizationPermissionMismatch")
+    assert container.download_blob("a").readall() == b"x"
+
+
+def test_a_project_reaches_its_own_containers_only(studio: Studio, container: ContainerClient, other: ContainerClient) -> None:
+    mine, theirs = studio.container(container.container_name, MEMBER), studio.container(other.container_name, MEMBER)
+    mine.upload_blob("a", b"x")
+    assert mine.download_blob("a").readall() == b"x"
+    for refuse in (
+        lambda: theirs.download_blob("secret.txt"),
+        lambda: theirs.upload_blob("a", b"x"),
+        lambda: theirs.get_blob_client("secret.txt").delete_blob(),
+        lambda: list(theirs.list_blobs()),
+        lambda: theirs.get_container_properties(),
+        lambda: theirs.delete_container(),
+        lambda: list(studio.service(MEMBER).list_containers()),
+        lambda: studio.container(f"{OTHER_PROJECT}-new", MEMBER).create_container(),
+        lambda: studio.container("neither", MEMBER).create_container(),
+    ):
+        assert refused(refuse).status_code == 403
+    studio.container(f"{PROJECT}-{uuid4().hex[:6]}", MEMBER).create_container()
+
+
+def test_absent_and_forbidden_look_alike(studio: Studio, other: ContainerClient) -> None:
+    there, absent = f"/{other.container_name}", f"/{OTHER_PROJECT}-{uuid4().hex[:8]}"
+    for method, path, headers in (
+        ("GET", "/secret.txt", {}),
+        ("HEAD", "/secret.txt", {}),
+        ("DELETE", "/secret.txt", {}),
+        ("PUT", "/secret.txt", SMALL),
+        ("PUT", "/secret.txt?comp=metadata", {}),
+        ("GET", "?restype=container", {}),
+        ("GET", "?restype=container&comp=list", {}),
+        ("DELETE", "?restype=container", {}),
+    ):
+        for who in (MEMBER, STRANGER):
+            body = b"x" if headers else b""
+            replies = [ask(studio, method, base + path, {**headers, "authorization": f"Bearer token-{who}"}, body) for base in (there, absent)]
+            shapes = [
+                (reply.status, sorted(reply.headers), reply.headers["x-ms-error-code"], len(reply.body), reply.headers.get("content-length"))
+                for reply in replies
+            ]
+            assert shapes[0] == shapes[1], (method, path)
+            assert replies[0].status == 403
+    unknown = ask(studio, "GET", "/box/a", {"authorization": f"Bearer token-{STRANGER}"}, account="nosuchaccount")
+    known = ask(studio, "GET", "/box/a", {"authorization": f"Bearer token-{STRANGER}"})
+    assert (unknown.status, unknown.code) == (known.status, known.code)
+
+
+def test_a_revocation_holds_for_the_next_call(studio: Studio, container: ContainerClient) -> None:
+    who = str(uuid4())
+    mine = studio.container(container.container_name, who)
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP))
+    mine.upload_blob("a", b"x")
+    studio.grants.set(who)
+    assert refused(lambda: mine.download_blob("a")).status_code == 403
+
+
+def test_who_may_only_add_replaces_nothing(studio: Studio, container: ContainerClient) -> None:
+    name = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+    studio.grants.set(ADDER, Grant("Storage Blob Data Owner", GROUP, f"!(ActionMatches{{'{name}/write'}}) OR @Resource[{name}:path] StringEquals 'never'"))
+    mine = studio.container(container.container_name, ADDER)
+    mine.upload_blob("new", b"x")
+    error = refused(lambda: mine.upload_blob("new", b"y", overwrite=True))
+    assert (error.status_code, error.error_code) == (403, "AuthorizationPermissionMismatch")
+    assert mine.download_blob("new").readall() == b"x"
+
+
+def test_conditions_see_paths_prefixes_and_tags(studio: Studio, container: ContainerClient) -> None:
+    base = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+    who = str(uuid4())
+    container.upload_blob("open/a", b"x", tags={"Project": "Cascade"})
+    container.upload_blob("shut/a", b"x")
+    mine = studio.container(container.container_name, who)
+    path = f"@Resource[{base}:path] StringLike 'open/*'"
+    studio.grants.set(who, Grant("Storage Blob Data Reader", GROUP, f"SubOperationMatches{{'Blob.List'}} OR {path}"))
+    assert mine.download_blob("open/a").readall() == b"x"
+    assert refused(lambda: mine.download_blob("shut/a")).status_code == 403
+    assert len(list(mine.list_blobs())) == 2
+    prefix = f"@Request[{base}:prefix] StringStartsWith 'open/'"
+    studio.grants.set(who, Grant("Storage Blob Data Reader", GROUP, f"!(SubOperationMatches{{'Blob.List'}}) OR {prefix}"))
+    assert [blob.name for blob in mine.list_blobs(name_starts_with="open/")] == ["open/a"]
+    for start in (None, "shut/", "o"):
+        assert refused(lambda start=start: list(mine.list_blobs(name_starts_with=start))).status_code == 403
+    tags = f"@Resource[{base}/tags:Project<$key_case_sensitive$>] StringEquals 'Cascade'"
+    studio.grants.set(who, Grant("Storage Blob Data Reader", GROUP, tags))
+    assert mine.download_blob("open/a").readall() == b"x"
+    assert refused(lambda: mine.download_blob("shut/a")).status_code == 403
+    assert refused(lambda: mine.download_blob("absent")).status_code == 403
+
+
+# ── user delegation signatures ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_delegation_is_worth_its_letters_and_what_its_maker_may(studio: Studio, container: ContainerClient, other: ContainerClient) -> None:
+    name = container.container_name
+    mine = studio.container(name, signed_by(studio, MEMBER, name, "rcwl"))
+    mine.upload_blob("a", b"x")
+    assert mine.download_blob("a").readall() == b"x"
+    assert [blob.name for blob in mine.list_blobs()] == ["a"]
+    assert refused(lambda: mine.delete_blob("a")).error_code == "AuthorizationPermissionMismatch"
+    for client in (
+        studio.container(other.container_name, signed_by(studio, MEMBER, other.container_name, "rwl")),
+        studio.container(name, signed_by(studio, READER, name, "w")),
+    ):
+        assert refused(lambda client=client: client.upload_blob("b", b"x")).status_code == 403
+    elsewhere = studio.container(other.container_name, signed_by(studio, OWNER, name, "rl"))
+    assert isinstance(refused(lambda: elsewhere.download_blob("secret.txt")), ClientAuthenticationError)
+
+
+def test_a_delegation_ends_with_the_rights_of_its_maker(studio: Studio, container: ContainerClient) -> None:
+    who = str(uuid4())
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP))
+    mine = studio.container(container.container_name, signed_by(studio, who, container.container_name, "rcwl"))
+    mine.upload_blob("a", b"x")
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP, project_condition(OTHER_PROJECT)))
+    assert refused(lambda: mine.download_blob("a")).status_code == 403
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP))
+    assert mine.download_blob("a").readall() == b"x"
+    studio.tokens.disabled.add(who)
+    assert refused(lambda: mine.download_blob("a")).status_code == 403
+
+
+def test_delegations_can_be_revoked_for_one_and_for_all(studio: Studio, container: ContainerClient) -> None:
+    name, accounts = container.container_name, studio.room.storage.accounts
+    container.upload_blob("a", b"x")
+    first, second = (studio.container(name, signed_by(studio, who, name, "r")) for who in (MEMBER, OWNER))
+    assert first.download_blob("a").readall() == second.download_blob("a").readall() == b"x"
+    account = studio.run(accounts.get(account_id()))
+    studio.run(accounts.revoke(account, MEMBER))
+    assert refused(lambda: first.download_blob("a")).error_code == "AuthenticationFailed"
+    assert second.download_blob("a").readall() == b"x"
+    studio.run(accounts.revoke(studio.run(accounts.get(account_id()))))
+    assert refused(lambda: second.download_blob("a")).error_code == "AuthenticationFailed"
+    third = studio.container(name, signed_by(studio, MEMBER, name, "r"))
+    assert third.download_blob("a").readall() == b"x"
+
+
+def test_a_delegation_for_one_blob_opens_no_other(studio: Studio, container: ContainerClient) -> None:
+    for name in ("a b/c.txt", "a b/d.txt"):
+        container.upload_blob(name, name.encode())
+    key = key_of(studio, MEMBER)
+    token = generate_blob_sas(
+        ACCOUNT,
+        container.container_name,
+        "a b/c.txt",
+        user_delegation_key=key,
+        permission=BlobSasPermissions(read=True),
+        expiry=now() + HOUR,
+        content_disposition="attachment; filename=c",
+        content_type="text/x-special",
+    )
+    mine = studio.container(container.container_name, token)
+    found = mine.download_blob("a b/c.txt")
+    assert found.readall() == b"a b/c.txt"
+    assert found.properties.content_settings.content_disposition == "attachment; filename=c"
+    assert found.properties.content_settings.content_type == "text/x-special"
+    assert refused(lambda: mine.download_blob("a b/d.txt")).error_code == "AuthenticationFailed"
+    assert refused(lambda: list(mine.list_blobs())).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"expiry": now() - timedelta(seconds=1)},
+        {"start": now() + HOUR, "expiry": now() + 2 * HOUR},
+        {"expiry": now() + timedelta(days=8)},
+        {"ip": "203.0.113.7"},
+        {"protocol": "http"},
+    ],
+    ids=["expired", "not yet", "behind its key", "address", "protocol"],
+)
+def test_a_delegation_holds_only_when_and_where_it_says(studio: Studio, container: ContainerClient, options: dict[str, Any]) -> None:
+    container.upload_blob("a", b"x")
+    studio_key = key_of(studio, MEMBER, timedelta(seconds=1)) if options.get("expiry", now()) > now() + timedelta(days=7) else None
+    token = signed_by(studio, MEMBER, container.container_name, "r", **options)
+    if studio_key is not None:
+        permission = ContainerSasPermissions(read=True)
+        studio_key.signed_expiry = (now() - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        token = generate_container_sas(ACCOUNT, container.container_name, user_delegation_key=studio_key, permission=permission, **options)
+    assert refused(lambda: studio.container(container.container_name, token).download_blob("a")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends"),
+    [(timedelta(0), timedelta(days=8)), (timedelta(0), -HOUR), (2 * HOUR, HOUR), (timedelta(days=6), timedelta(days=9)), (-timedelta(days=5), timedelta(days=3))],
+)
+def test_a_delegation_key_with_bad_moments_is_not_given(studio: Studio, starts: timedelta, ends: timedelta) -> None:
+    error = refused(lambda: studio.service(MEMBER).get_user_delegation_key(now() + starts, now() + ends))
+    assert (error.status_code, error.error_code) == (400, "InvalidXmlNodeValue")
+
+
+def test_a_delegation_key_needs_a_token_and_the_right(studio: Studio, container: ContainerClient) -> None:
+    assert refused(lambda: key_of(studio, STRANGER)).error_code == "AuthorizationPermissionMismatch"
+    token = signed_by(studio, OWNER, container.container_name, "rwdl")
+    assert refused(lambda: studio.service(token).get_user_delegation_key(now(), now() + HOUR)).status_code == 403
+
+
+def test_the_platforms_own_signatures_are_delegations(studio: Studio, container: ContainerClient) -> None:
+    from studiolo.kernel.resource import Caller
+
+    name, caller = container.container_name, Caller(oid=MEMBER, tenant=TENANT)
+    token = studio.run(studio.room.storage.delegate(account_id(), name, "racwl", caller, now() + timedelta(days=30)))
+    mine = studio.container(name, token)
+    mine.upload_blob("a", b"x")
+    assert [blob.name for blob in mine.list_blobs()] == ["a"]
+    assert "spr=https" in token
+    studio.grants.set(MEMBER)
+    try:
+        assert refused(lambda: mine.download_blob("a")).status_code == 403
+    finally:
+        studio.grants.set(MEMBER, Grant("Storage Blob Data Contributor", GROUP, project_condition(PROJECT)))
+
+
+# ── account keys and what is signed with them ────────────────────────────────────────────────────────────────────────
+
+
+def keys_of(studio: Studio, account: str) -> list[str]:
+    accounts = studio.room.storage.accounts
+    secrets = studio.run(accounts.secrets(studio.run(accounts.get(account_id(account)))))
+    return [secrets.key1, secrets.key2]
+
+
+def test_account_keys_work_where_the_account_permits_them(studio: Studio) -> None:
+    for key in keys_of(studio, KEYED):
+        service = studio.service({"account_name": KEYED, "account_key": key}, KEYED)
+        name = f"box-{uuid4().hex[:8]}"
+        made = service.create_container(name)
+        blob = made.get_blob_client("a b/ü&c=d.txt")
+        blob.upload_blob(b"x" * 100_000, metadata={"a_1": "1", "a1": "2", "b": "3"}, content_settings=None)
+        assert blob.download_blob(5, 10).readall() == b"x" * 10
+        assert [found.name for found in made.list_blobs(name_starts_with="a b/")] == ["a b/ü&c=d.txt"]
+        assert name in [found.name for found in service.list_containers(name_starts_with="box-")]
+        blob.delete_blob()
+        made.delete_container()
+
+
+def test_account_keys_are_off_by_default(studio: Studio, container: ContainerClient) -> None:
+    key = keys_of(studio, ACCOUNT)[0]
+    name = container.container_name
+    permission = AccountSasPermissions(read=True, list=True)
+    for credential in (
+        {"account_name": ACCOUNT, "account_key": key},
+        generate_account_sas(ACCOUNT, key, ResourceTypes(container=True, object=True), permission, now() + HOUR),
+        generate_container_sas(ACCOUNT, name, account_key=key, permission=ContainerSasPermissions(read=True, list=True), expiry=now() + HOUR),
+    ):
+        error = refused(lambda credential=credential: list(studio.container(name, credential).list_blobs()))
+        assert (error.status_code, error.error_code) == (403, "KeyBasedAuthenticationNotPermitted")
+
+
+def test_a_wrong_key_and_a_renewed_key_are_refused(studio: Studio) -> None:
+    from base64 import b64encode
+
+    wrong = studio.service({"account_name": KEYED, "account_key": b64encode(bytes(64)).decode()}, KEYED)
+    assert isinstance(refused(lambda: list(wrong.list_containers())), ClientAuthenticationError)
+    old = studio.service({"account_name": KEYED, "account_key": keys_of(studio, KEYED)[0]}, KEYED)
+    assert isinstance(list(old.list_containers()), list)
+    accounts = studio.room.storage.accounts
+    studio.run(accounts.regenerate(studio.run(accounts.get(account_id(KEYED))), "key1"))
+    assert refused(lambda: list(old.list_containers())).error_code == "AuthenticationFailed"
+
+
+def test_an_account_signature_covers_its_levels_and_letters(studio: Studio) -> None:
+    key = keys_of(studio, KEYED)[1]
+    name = f"box-{uuid4().hex[:8]}"
+    whole = generate_account_sas(
+        KEYED,
+        key,
+        ResourceTypes(service=True, container=True, object=True),
+        AccountSasPermissions(read=True, write=True, delete=True, list=True, create=True),
+        now() + HOUR,
+    )
+    service = studio.service(whole, KEYED)
+    made = service.create_container(name)
+    made.upload_blob("a", b"x")
+    assert made.download_blob("a").readall() == b"x"
+    assert made.get_container_properties().name == name
+    objects = generate_account_sas(KEYED, key, ResourceTypes(object=True), AccountSasPermissions(read=True, list=True), now() + HOUR)
+    narrow = studio.container(name, objects, KEYED)
+    assert narrow.download_blob("a").readall() == b"x"
+    assert refused(lambda: list(narrow.list_blobs())).error_code == "AuthorizationResourceTypeMismatch"
+    assert refused(lambda: narrow.upload_blob("b", b"x")).error_code == "AuthorizationPermissionMismatch"
+    made.delete_container()
+
+
+def test_a_service_signature_creates_or_overwrites_by_its_letter(studio: Studio) -> None:
+    key = keys_of(studio, KEYED)[1]
+    box = studio.service({"account_name": KEYED, "account_key": key}, KEYED).create_container(f"box-{uuid4().hex[:8]}")
+    permission = ContainerSasPermissions(create=True, read=True)
+    token = generate_container_sas(KEYED, box.container_name, account_key=key, permission=permission, expiry=now() + HOUR)
+    mine = studio.container(box.container_name, token, KEYED)
+    mine.upload_blob("a", b"x")
+    assert refused(lambda: mine.upload_blob("a", b"y", overwrite=True)).status_code == 403
+    assert refused(mine.delete_container).status_code == 403
+    assert mine.download_blob("a").readall() == b"x"
+
+
+@pytest.mark.parametrize("extra", ["&sig=again", "&sp=racwdl", "&SP=racwdl"])
+def test_a_parameter_that_stands_twice_is_refused(studio: Studio, container: ContainerClient, extra: str) -> None:
+    container.upload_blob("a", b"x")
+    token = signed_by(studio, MEMBER, container.container_name, "r")
+    target = f"/{container.container_name}/a?{token}"
+    assert ask(studio, "GET", target, {"authorization": ""}).status == 200
+    assert ask(studio, "GET", target + extra, {"authorization": ""}).status in (400, 403)
+    assert ask(studio, "GET", target).status == 403  # a token as well: who is it?
