@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -63,6 +63,11 @@ _NAMESPACE: Final = uuid.UUID("5a1f6d0e-6f0b-5d0c-9a55-6b1e7d3f2c41")
 def flag(value: bool | str) -> bool:  # noqa: FBT001 - reads one
     """A flag as a truth value; the schema has let through true, false and their names."""
     return value if isinstance(value, bool) else value.lower() == "true"
+
+
+def _is_unset(name: str, value: Any) -> bool:
+    """Null says nothing, and neither does an empty text where a name or a mode is asked for: templates fill unused ones so."""
+    return value is None or (value == "" and name not in ("description", "friendlyName"))
 
 
 def by_hub(hub: str) -> str:
@@ -142,7 +147,7 @@ def admit(change: Change) -> Draft:
     """
     old = change.old
     kind = kind_of(change.new.kind)
-    asked = {k: flag(v) if k in _FLAGS else v for k, v in change.new.properties.items() if k not in _COMPUTED and v is not None}
+    asked = {k: flag(v) if k in _FLAGS else v for k, v in change.new.properties.items() if k not in _COMPUTED and not _is_unset(k, v)}
     if old is not None:
         _check_immutable(old, kind, change.new, asked)
         # A PUT that leaves out what the platform filled in keeps it.

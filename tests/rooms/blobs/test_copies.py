@@ -93,7 +93,7 @@ def test_conditions_hold_on_both_ends(container: ContainerClient) -> None:
         target.start_copy_from_url(source.url, etag='"0x1"', match_condition=MatchConditions.IfNotModified)
 
 
-@pytest.mark.parametrize("url", ["https://example.org/a/b", "file:///etc/passwd", "https://hubsa.blob.core.localhost:1/box/a", "not a url", "https://[::1"])
+@pytest.mark.parametrize("url", ["https://example.org/a/b", "file:///etc/passwd", "https://hubsa.blob.core.localhost:1/box/a", "not a url"])
 def test_a_source_elsewhere_is_refused(container: ContainerClient, url: str) -> None:
     with pytest.raises(HttpResponseError) as refused:
         container.get_blob_client("t").start_copy_from_url(url)

@@ -9,7 +9,7 @@ from typing import Any
 from studiolo.rooms.templates.domain.evaluation import Evaluation
 from studiolo.rooms.templates.domain.plan import Plan, Planner, Request
 from studiolo.rooms.templates.domain.template import read
-from studiolo.rooms.templates.domain.values import Json
+from studiolo.rooms.templates.domain.values import JsonMap
 from studiolo.rooms.templates.domain.world import Facts, Fresh, Lookup, World
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
@@ -34,9 +34,7 @@ def thing(name: str, *, of: str = "Studiolo.Test/things", **more: Any) -> dict[s
     return {"type": of, "apiVersion": "2026-01-01", "name": name, **more}
 
 
-def deployment(
-    name: str, inner: dict[str, Any], *, scope: str = "outer", parameters: dict[str, Any] | None = None, **more: Any
-) -> dict[str, Any]:
+def deployment(name: str, inner: dict[str, Any], *, scope: str = "outer", parameters: Any = None, **more: Any) -> dict[str, Any]:
     properties = {"mode": "Incremental", "expressionEvaluationOptions": {"scope": scope}, "template": inner, "parameters": parameters or {}}
     return {"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": name, "properties": properties, **more}
 
@@ -55,7 +53,7 @@ def names(found: Plan) -> list[str]:
     return [item.id.name for item in found.items]
 
 
-def world(answers: dict[Lookup, Json] | None = None, **sections: Any) -> World:
+def world(answers: dict[Lookup, JsonMap] | None = None, **sections: Any) -> World:
     from studiolo.rooms.templates.domain.bounds import Meter
 
     return World(read(template(**sections)), FACTS, Meter(), answers=answers or {}, fresh=fresh())

@@ -341,6 +341,32 @@ async def test_deleting_a_deployment_takes_its_steps_and_leaves_its_resources(be
     assert sorted(await bench.names()) == ["a", "b"]
 
 
+async def test_names_may_rest_on_the_groups_location_and_the_right_is_still_asked(bench: Bench) -> None:
+    of = "[string(resourceGroup().tags)]"
+    await bench.deploy(template(resources=[thing("[concat('a-', resourceGroup().location)]", properties={"of": of})]))
+    assert (await bench.thing("a-local"))["properties"]["of"] == '{"team":"a"}'
+    helper = Caller(oid="helper", name="helper", kind="User")
+    bench.grants.roles["helper"] = [("Reader", "/"), ("Contributor", bench.id("mine"))]
+    bench.grants.changes += 1
+    with pytest.raises(Fault):
+        await bench.deploy(template(resources=[thing("[concat('b-', resourceGroup().location)]")]), name="mine", caller=helper)
+    assert await bench.names() == ["a-local"]
+
+
+async def test_surroundings_that_nobody_sent_are_refused(bench: Bench) -> None:
+    for copies in ([["l", "x"]], [1]):
+        properties = {"template": template(), "outerScope": {"copies": copies}}
+        with pytest.raises(Invalid):
+            await bench.control.put(OWNER, parse(bench.id()), {"properties": properties})
+
+
+async def test_too_many_look_ups_end_the_run(bench: Bench) -> None:
+    loop = {"name": "all", "count": 300, "input": "[reference('a', format('2026-01-01-{0}', copyIndex('all'))).provisioningState]"}
+    with pytest.raises(Conflict) as caught:
+        await bench.deploy(template(resources=[thing("a"), thing("b", properties={"copy": [loop]})]))
+    assert "more than 200 look-ups" in caught.value.details[0].message
+
+
 async def test_nobody_writes_the_steps_of_a_deployment(bench: Bench) -> None:
     await bench.deploy(TWO)
     step = (await bench.steps())[0]

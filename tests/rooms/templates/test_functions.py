@@ -1,9 +1,12 @@
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from studiolo.kernel.faults import Invalid
-from tests.rooms.templates.planning import FACTS, GROUP, SUBSCRIPTION, value
+from studiolo.rooms.templates.domain.evaluation import Evaluation
+from studiolo.rooms.templates.domain.outputs import shown_output
+from tests.rooms.templates.planning import FACTS, GROUP, SUBSCRIPTION, plan, template, value
 
 # Where a value is published for an example, it stands here as published.
 PUBLISHED = [
@@ -99,6 +102,19 @@ PUBLISHED = [
     ("[groupBy(createArray('a','bb','c'), lambda('x', string(length(lambdaVariables('x')))))]", {"1": ["a", "c"], "2": ["bb"]}),
     ("[mapValues(createObject('a', 1), lambda('v', add(lambdaVariables('v'), 1)))]", {"a": 2}),
     ("[items(createObject('item002', 1, 'item001', 2))]", [{"key": "item001", "value": 2}, {"key": "item002", "value": 1}]),
+    ("[lastIndexOf(createArray('a','b','a'), 'a')]", 2),
+    ("[tryGet(createArray(1), 'a')]", None),
+    ("[equals(createArray(1, createObject('a', 1)), createArray(1, createObject('a', 1)))]", True),
+    ("[equals(createObject('a', 1), createObject('a', 2))]", False),
+    ("[bool(true())]", True),
+    ("[bool(0)]", False),
+    ("[string(null())]", ""),
+    ("[float('1.5')]", 1.5),
+    ("[dataUriToString('data:,a%20b')]", "a b"),
+    ("[dateTimeAdd('20200407T145314Z', 'P1W', 'ddd d MMM yy h:m tt')]", "Tue 14 Apr 20 2:53 PM"),
+    ("[dateTimeAdd('2020-04-07T14:53:14.25', 'PT0S', 'o')]", "2020-04-07T14:53:14.2500000Z"),
+    ("[dateTimeAdd('2020-04-07T14:53:14Z', 'PT0S', 'HH\\h\\o')]", "14ho"),
+    ("[dateTimeAdd('2020-04-07T14:53:14Z', 'PT0S', concat('HH', base64ToString('J2gn')))]", "14h"),
     ("[objectKeys(createObject('b', 1, 'a', 2))]", ["a", "b"]),
 ]
 
@@ -198,12 +214,70 @@ def test_functions_of_place_tell_where_the_deployment_goes(expression: str, mean
         ("[map(createArray(1), 'x')]", "must be a lambda"),
         ("[lambda('x', 1)]", "can only be an argument"),
         ("[copyIndex()]", "no copy loop around"),
-        ("[dateTimeAdd('2020-01-01', 'P99999Y')]", "duration|outside the years"),
+        ("[dateTimeAdd('2020-01-01', 'P99999Y')]", "duration"),
+        ("[dateTimeAdd('2020-01-01', 'P9999Y')]", "outside the years"),
+        ("[dateTimeAdd('2020-01-01', 'P')]", "duration"),
+        ("[dateTimeAdd('soon', 'P1D')]", "not an ISO 8601 date"),
+        ("[dateTimeAdd('2020-01-01', 'P1D', replace('xxxxxxxxxxx', 'x', 'yyyyyyyyyy'))]", "at most 100 characters"),
+        ("[dateTimeFromEpoch(999999999999999)]", "outside the years"),
+        ("[dataUriToString('x')]", "is not a data URI"),
+        ("[dataUriToString('data:,%ff')]", "UTF-8"),
+        ("[not('x')]", "argument 1 must be a bool; it is a string"),
+        ("[if('x', 1, 2)]", "argument 1 must be a bool"),
+        ("[join('x', ',')]", "must be an array; it is a string"),
+        ("[items('x')]", "must be an object"),
+        ("[max('x')]", "takes whole numbers"),
+        ("[min(createArray())]", "takes whole numbers"),
+        ("[empty(1)]", "an array, an object or a string; it is a number"),
+        ("[length(1)]", "an array, an object or a string"),
+        ("[contains(1, 1)]", "an array, an object or a string"),
+        ("[first(1)]", "an array or a string"),
+        ("[shallowMerge(createArray(1))]", "an array of objects"),
+        ("[indexFromEnd(createArray(1), 2)]", "item 2 from its end is not there"),
+        ("[int(createArray())]", "a string or a number; it is an array"),
+        ("[float(null())]", "a string or a number; it is null"),
+        ("[float('nan')]", "not a number that JSON has"),
+        ("[format('{0:D}', 'a')]", "needs a whole number; it was given a string"),
+        ("[padLeft('x', 5, 'ab')]", "must be one character"),
+        ("[padLeft(true(), 5)]", "a string or a whole number"),
+        ("[replace('a', '', 'b')]", "must not be empty"),
+        ("[split('a', createArray(''))]", "none of them empty"),
+        ("[uri('http://[', 'x')]", "do not make a URI"),
+        ("[map('x', lambda('x', 1))]", "argument 1 must be an array"),
+        ("[map(createArray(1), lambda(1))]", "1 or 2 named variables"),
+        ("[filter(createArray(1), lambda('x', 1))]", "must give a bool; it gave a number"),
+        ("[groupBy(createArray(1), lambda('x', 1))]", "must give a string; it gave a number"),
+        ("[mapValues(createArray(), lambda('x', 1))]", "argument 1 must be an object"),
+        ("[map(createArray(1), lambda('x', lambdaVariables('y')))]", "no lambda variable 'y'"),
+        ("[reference('b')]", "'b' is not defined in the template"),
+        ("[reference('/x/y')]", "the api-version must be given"),
+        ("[reference('/x/y', '2026-01-01', 'Half')]", "can only be 'Full'"),
+        ("[listKeys('/x/y', '2026-01-01', 'x')]", "argument 3 must be an object"),
+        ("[resourceId(createArray(1), 'a')]", "argument 1 must be a string; it is an array"),
+        ("[tenantResourceId('a', 'b')]", "is not a resource type"),
+        ("[copyIndex('a', 'b')]", "the name of a loop, an offset, or both"),
     ],
 )
 def test_a_function_refuses_what_it_cannot_take(expression: str, says: str) -> None:
     with pytest.raises(Invalid, match=says):
         value(expression)
+
+
+def test_ids_in_a_deployment_to_a_subscription_are_those_of_the_subscription() -> None:
+    facts = replace(FACTS, target=f"/subscriptions/{SUBSCRIPTION}", group=None)
+    for arguments, means in (("", f"/subscriptions/{SUBSCRIPTION}"), ("'s2', ", "/subscriptions/s2")):
+        raw = template(outputs={"o": {"type": "string", "value": f"[resourceId({arguments}'Microsoft.X/a', 'n')]"}})
+        found = plan(raw, facts=facts)
+        assert shown_output(found.world, found.world.template.outputs[0]) == {
+            "type": "String",
+            "value": f"{means}/providers/Microsoft.X/a/n",
+        }
+
+
+def test_what_is_fresh_can_only_stand_in_defaults() -> None:
+    found = plan(template())
+    with pytest.raises(Invalid, match="can only stand in the default value"):
+        Evaluation(found.world).whole("[newGuid()]", "here")
 
 
 def test_a_fault_does_not_repeat_the_value_that_was_wrong() -> None:

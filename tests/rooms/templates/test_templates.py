@@ -198,6 +198,20 @@ def test_a_scope_makes_an_extension_of_another_resource() -> None:
     assert {item.type for item in plan(raw).items} == {"Microsoft.Authorization/roleAssignments"}
 
 
+def own_function(**parts: Any) -> dict[str, Any]:
+    return {"namespace": "n", "members": {"f": {"parameters": [], "output": {"type": "int", "value": 1}, **parts}}}
+
+
+def looking_up(name: str) -> dict[str, Any]:
+    return thing("a", properties={"p": f"[reference('{name}').x]"})
+
+
+def loops(name: str) -> dict[str, Any]:
+    return {"copy": [{"name": name, "count": 1, "input": 1}]}
+
+
+INNER = "resources[0].properties"
+WANTS = template(parameters={"p": {"type": "int"}})
 BROKEN: list[tuple[dict[str, Any], str, str]] = [
     (
         {"resources": [thing("a", dependsOn=["b"]), thing("b", dependsOn=["a"])]},
@@ -239,6 +253,32 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
     ({"outputs": {"o": {"type": "string"}}}, "needs a value or a copy loop", "outputs.o"),
     ({"resources": [thing("a", condition=False, properties={"p": "[nonsense(1)]"})]}, "'nonsense'", "resources[0].properties.p"),
     ({"resources": {}}, "'resources' must be an array", "resources"),
+    ({"parameters": {"p": {"type": "int"}, "P": {"type": "int"}}}, "'P' is declared twice", "parameters.P"),
+    ({"parameters": {"p": {"type": "int", "minValue": "x", "defaultValue": 1}}}, "must be a whole number", "parameters.p.minValue"),
+    ({"parameters": {"p": 1}}, "declaration must be an object", "parameters.p"),
+    ({"variables": {"v": 1, "V": 1}}, "'V' is declared twice", "variables.V"),
+    ({"variables": {"copy": [1]}}, "copy loop must be an object", "variables.copy[0]"),
+    ({"functions": {}}, "'functions' must be an array", "functions"),
+    ({"functions": [1]}, "must be an object", "functions[0]"),
+    ({"functions": [{"namespace": "n", "members": {"f": 1}}]}, "definition must be an object", "functions[0].members.f"),
+    ({"functions": [own_function(parameters=1)]}, "must be an array", "functions[0].members.f.parameters"),
+    ({"functions": [own_function(parameters=[1])]}, "must be an object", "functions[0].members.f.parameters[0]"),
+    ({"functions": [own_function(output={})]}, "needs an output with a value", "functions[0].members.f.output"),
+    ({"outputs": {"o": 1}}, "an output must be an object", "outputs.o"),
+    ({"outputs": {"o": {"type": "int", "value": "x"}}}, "the output 'o' must be of type 'int'; it is a string", "outputs.o.value"),
+    ({"resources": [1]}, "a resource must be an object", "resources[0]"),
+    ({"resources": [thing("a", dependsOn="a")]}, "an array of names and ids", "resources[0].dependsOn"),
+    ({"resources": [thing("a", copy=[])]}, "copy loop must be an object", "resources[0].copy"),
+    ({"resources": [thing("a", tags={"[createArray()]": 1})]}, "the name of a property must be a string", "resources[0].tags"),
+    ({"resources": [thing("a", properties=loops(""))]}, "needs a name", "resources[0].properties.copy[0].name"),
+    ({"resources": [looking_up("t"), thing("t/t", of="X.Y/a/b"), thing("t")]}, "more than one resource", "resources[0].properties.p"),
+    ({"resources": [thing("a", of="/things")]}, "is not a resource type", "resources[0].type"),
+    ({"resources": [thing("g", of="Microsoft.Resources/resourceGroups")]}, "deployment to a subscription", "resources[0].type"),
+    ({"resources": [{**deployment("n", template()), "properties": {}}]}, "needs a template", "resources[0].properties.template"),
+    ({"resources": [deployment("n", template(), scope="up")]}, "'inner' or 'outer'", f"{INNER}.expressionEvaluationOptions.scope"),
+    ({"resources": [deployment("n", WANTS, scope="inner", parameters={"p": {}})]}, "with a 'value'", f"{INNER}.parameters.p"),
+    ({"resources": [deployment("n", WANTS, scope="inner", parameters={"p": 1})]}, "with a 'value'", f"{INNER}.parameters.p"),
+    ({"resources": [deployment("n", WANTS, scope="inner", parameters="[createArray(1)]")]}, "must be an object", f"{INNER}.parameters"),
     ({"surprise": 1}, "no section 'surprise'", "surprise"),
     ({"contentVersion": None}, "'contentVersion' is required", "contentVersion"),
     ({"resources": [thing("a", resourceGroup="g2")]}, "can only stand on a nested deployment", "resources[0]"),
@@ -268,6 +308,7 @@ def test_a_template_that_breaks_a_rule_is_refused_with_its_place(sections: dict[
                 )
             ]
         },
+        {"resources": [{**deployment("n", template()), "properties": {"template": template(), "onErrorDeployment": {"type": "x"}}}]},
         {"resources": [thing("a", scope="/")]},
     ],
 )
@@ -379,6 +420,40 @@ def test_a_subscription_may_get_groups_and_deployments_into_them() -> None:
     ]
     with pytest.raises(Fault, match="goes to a subscription"):
         plan(template(variables={"v": "[resourceGroup().name]"}, resources=[thing("[variables('v')]")]), facts=facts)
+
+
+def test_a_function_of_the_template_takes_what_it_declares() -> None:
+    own = own_function(parameters=[{"name": "p", "type": "int"}], output={"type": "int", "value": "[parameters(toLower('Q'))]"})
+    with pytest.raises(Invalid, match="the function has no parameter 'q'"):
+        plan(template(functions=[own], resources=[thing("a", properties={"p": "[n.f(1)]"})]))
+    with pytest.raises(Invalid, match="'n.f' takes 1 arguments; 2 are given"):
+        plan(template(functions=[own], resources=[thing("a", properties={"p": "[n.f(1, 2)]"})]))
+
+
+def test_a_loop_that_rests_on_a_look_up_is_unrolled_when_it_runs() -> None:
+    loop = {"name": "l", "count": "[reference('b').size]", "input": "[copyIndex('l')]"}
+    raw = template(
+        resources=[
+            thing("a", properties={"copy": [loop], "p": "[concat(reference('b').x, reference(concat('c', 1)).y)]"}),
+            thing("b"),
+            thing("c1"),
+        ],
+        outputs={"o": {"type": "array", "copy": {"count": "[reference('a').size]", "input": 1}}},
+    )
+    assert names(plan(raw)) == ["b", "c1", "a"]
+
+
+def test_a_look_up_whose_target_is_not_known_yet_is_no_dependency_yet() -> None:
+    later = "[concat(reference('b').x, reference(reference('b').id, '2026-01-01').y)]"
+    assert names(plan(template(resources=[thing("a", properties={"p": later}), thing("b")]))) == ["b", "a"]
+
+
+def test_a_nested_parameter_may_be_a_whole_look_up() -> None:
+    inner = template(parameters={"p": {"type": "object"}}, resources=[thing("x", properties="[parameters('p')]")])
+    raw = template(resources=[deployment("n", inner, scope="inner", parameters={"p": {"value": "[reference('a')]"}}), thing("a")])
+    assert [item.id.name for item in plan(raw).everything()] == ["a", "n", "x"]
+    raw["resources"][0]["properties"]["parameters"]["p"] = "[reference('a').whole]"
+    assert [item.id.name for item in plan(raw).everything()] == ["a", "n", "x"]
 
 
 def test_functions_of_the_template_see_their_arguments_alone() -> None:

@@ -216,9 +216,9 @@ class Blobs:
             return await self._joined(span.next, end - start)
         held = self.pieces.hold(pieces)
         try:
-            first = await span.next()
+            # Whoever replaces the blob after this look finds its pieces held.
             entry = await self._store.entry(container.blobs, name)
-            if first is None or entry is None or entry.etag != found.etag:
+            if entry is None or entry.etag != found.etag or (first := await span.next()) is None:
                 raise Moved(name)
         except BaseException:
             held.close()

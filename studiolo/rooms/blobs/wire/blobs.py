@@ -34,7 +34,7 @@ from studiolo.rooms.blobs.wire.headers import (
 from studiolo.rooms.blobs.wire.visits import DELETE, READ_TAGS, WRITE, WRITE_TAGS, Door, Visit
 from studiolo.wire.http import Answer, Call, Permit
 
-_RACES = 5
+_RACES = 20
 _MAX_SUMMED_RANGE = 4 * MIB
 _MAX_TAGS_BODY = 64 << 10
 Params: TypeAlias = dict[str, str]

@@ -22,7 +22,7 @@ from studiolo.rooms.blobs.wire.headers import facts_of, raw_sum, written
 from studiolo.rooms.blobs.wire.visits import Door, Visit
 from studiolo.wire.http import Answer, Call, Permit
 
-_RACES = 5
+_RACES = 20
 
 
 class Copies:

@@ -54,7 +54,7 @@ def order_for(
     """
     nested = embedded(declared, world.template)
     if nested is None:
-        raise broken("the resource is no deployment.", declared.path)
+        raise AssertionError(declared.path)
     if nested.is_outer:
         values = {one.name: world.parameters[key] for key, one in world.template.parameters.items()}
         return nested.template, values, surroundings(world, copies)

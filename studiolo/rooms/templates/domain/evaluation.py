@@ -101,8 +101,9 @@ class Evaluation:
     def _map(self, value: JsonMap, path: str) -> Json:
         made: JsonMap = {}
         for name, part in value.items():
-            if name.lower() == "copy" and is_loops(part):
-                self._loops(part, made, f"{path}.{name}")
+            loops = loops_in(part) if name.lower() == "copy" else []
+            if loops:
+                self._loops(loops, made, f"{path}.{name}")
                 continue
             key = self.string(name, path) if name.startswith("[") else name
             if not isinstance(key, str):
@@ -110,10 +111,8 @@ class Evaluation:
             made[key] = self.value(part, f"{path}.{key}")
         return made
 
-    def _loops(self, loops: Json, made: JsonMap, path: str) -> None:
-        for place, loop in enumerate(loops if isinstance(loops, list) else ()):
-            if not isinstance(loop, dict):
-                continue
+    def _loops(self, loops: list[JsonMap], made: JsonMap, path: str) -> None:
+        for place, loop in enumerate(loops):
             here = f"{path}[{place}]"
             fields = {name.lower(): part for name, part in loop.items()}
             name = self.value(fields.get("name"), f"{here}.name")
@@ -265,13 +264,12 @@ class Probe(Evaluation):
                     continue
 
 
-def is_loops(part: Json) -> bool:
-    """Whether the value of a `copy` member is a list of property loops, and not a property of that name."""
-    return (
-        isinstance(part, list)
-        and bool(part)
-        and all(isinstance(loop, dict) and {"name", "input"} <= {name.lower() for name in loop} for loop in part)
-    )
+def loops_in(part: Json) -> list[JsonMap]:
+    """The property loops in the value of a `copy` member; none if it is only a property of that name."""
+    if not isinstance(part, list):
+        return []
+    loops = [loop for loop in part if isinstance(loop, dict) and {"name", "input"} <= {name.lower() for name in loop}]
+    return loops if len(loops) == len(part) else []
 
 
 def loop_count(value: Json, path: str) -> int:

@@ -37,8 +37,6 @@ def _reference(scope: Scope, call: Call) -> Json:
     if full and scope.text(call, 2).lower() != "full":
         raise Misuse("argument 3 can only be 'Full'.")
     body = scope.world.ask(Lookup(found.id, version))
-    if not isinstance(body, dict):
-        raise Misuse(f"'{found.id}' has no body.")
     return _full(found.id, version, body) if full else member(body, "properties") or {}
 
 

@@ -81,7 +81,7 @@ class World:
     meter: Meter
     parameters: JsonMap = field(default_factory=dict[str, Json])  # by lower-case name
     values: JsonMap = field(default_factory=dict[str, Json])  # variables that are known, by lower-case name
-    answers: Mapping[Lookup, Json] = field(default_factory=dict[Lookup, Json])
+    answers: Mapping[Lookup, JsonMap] = field(default_factory=dict[Lookup, JsonMap])
     named: dict[str, Named | None] = field(default_factory=dict[str, "Named | None"])  # None: more than one has this name
     wanted: set[str] = field(default_factory=set[str])  # lower-case ids that look-ups asked for
     copies: tuple[tuple[str, int], ...] = ()
@@ -104,7 +104,7 @@ class World:
         finally:
             self.busy.pop()
 
-    def ask(self, lookup: Lookup) -> Json:
+    def ask(self, lookup: Lookup) -> JsonMap:
         """The run's answer.
 
         Raises:

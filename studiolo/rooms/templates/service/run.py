@@ -25,7 +25,7 @@ from studiolo.rooms.templates.domain.nesting import OUTER
 from studiolo.rooms.templates.domain.outputs import shown_output
 from studiolo.rooms.templates.domain.plan import Item, Plan, request_of
 from studiolo.rooms.templates.domain.shapes import OPERATIONS, duration_text, operation_properties
-from studiolo.rooms.templates.domain.values import Json, as_map, broken
+from studiolo.rooms.templates.domain.values import JsonMap, as_map, broken
 from studiolo.rooms.templates.domain.world import Lookup, Unanswered
 from studiolo.rooms.templates.ports import Records, Resources
 from studiolo.rooms.templates.service.admission import Admission, problem
@@ -118,7 +118,7 @@ class DeploymentRuns:
 
     async def _resolved(self, plan: Plan, caller: Caller, evaluate: Callable[[], T]) -> T:
         """Evaluate, answering look-ups on the caller's behalf until none is left."""
-        answers: dict[Lookup, Json] = {}
+        answers: dict[Lookup, JsonMap] = {}
         plan.world.answers = answers
         while len(answers) <= _LOOKUPS:
             plan.world.meter = Meter()
