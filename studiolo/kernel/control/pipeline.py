@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from studiolo.kernel import clock
+from studiolo.kernel.control.drafting import check_preconditions, is_same, stand_in, written
+from studiolo.kernel.control.holders import Holders
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
-from studiolo.kernel.faults import Conflict, Invalid, NotAllowed, NotFound, Stale
+from studiolo.kernel.faults import Conflict, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Operations, status_of
-from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType, SystemData
+from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType
 from studiolo.kernel.store.port import ABSENT, ANY, DropResource, Emit, OperationRow, PutResource, Row, Store, Write
 
 _RACES = 5
@@ -54,6 +56,7 @@ class Control:
         self._operations = operations
         self._patience = patience_seconds
         self._lister = Lister(store)
+        self._holders = Holders(catalog, store)
         Steps(catalog, store).register(operations)
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -76,7 +79,7 @@ class Control:
         if row is None and declared.resolve is not None and (meant := await declared.resolve(id_)) is not None:
             row = await self.store.find(meant.key)
         if row is None:
-            raise await self._missing(id_, declared)
+            raise await self._holders.missing(id_, declared)
         return await self._shown(row, declared)
 
     async def list(self, caller: Caller, collection: Collection, query: Mapping[str, str]) -> Listed:
@@ -184,18 +187,18 @@ class Control:
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
         await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
         if old is None and change.is_patch:
-            raise await self._missing(change.id, declared)
-        _check_preconditions(change.id, old, if_match, if_none_match)
+            raise await self._holders.missing(change.id, declared)
+        check_preconditions(change.id, old, if_match, if_none_match)
         if old is None:
             declared.check_name(change.id.name)
         declared.check_properties(change.new.properties)
-        parents = await self._expect_holders(change, declared)
+        parents = await self._holders.expected(change, declared)
         for demand in declared.demands(change) if declared.demands else ():
             await self.gate.require(caller, demand.action, demand.scope.text)
-        change = replace(change, facts=await self._facts(declared, change))
+        change = replace(change, facts=await self._holders.facts(declared, change))
         admitted = declared.admit(change)
-        resource = _resource(declared, change, admitted)
-        if old is not None and _same(old, resource):
+        resource = written(declared, change, admitted)
+        if old is not None and is_same(old, resource):
             return Outcome(old, encode(old), is_new=False, creates_with_ok=declared.creates_with_ok)
         return await self._commit(caller, declared, old, resource, parents)
 
@@ -258,7 +261,7 @@ class Control:
             raise NotAllowed(f"'{declared.name}' cannot be deleted.")
         if old is None or row is None:
             return Deleted(existed=False)
-        _check_preconditions(id_, old, if_match, None)
+        check_preconditions(id_, old, if_match, None)
         if declared.may_delete is not None:
             await declared.may_delete(old)
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
@@ -289,8 +292,8 @@ class Control:
         row = await self.store.find(id_.key)
         if row is None:
             if not action.needs_no_resource:
-                raise await self._missing(id_, declared)
-            resource = _unwritten(declared, id_)
+                raise await self._holders.missing(id_, declared)
+            resource = stand_in(declared, id_)
         else:
             resource = resource_of(row, declared)
         result = await action.run(Invocation(resource, body, query, caller, api_version))
@@ -320,56 +323,6 @@ class Control:
         overlay = await declared.view(resource)
         return encode(msgspec.structs.replace(resource, properties={**resource.properties, **overlay})) if overlay else row.doc
 
-    async def _facts(self, declared: ResourceType, change: Change) -> dict[str, Resource | None]:
-        if declared.needs is None:
-            return {}
-        return {wanted.key: await self.find(wanted) for wanted in declared.needs(change)}
-
-    async def _missing(self, id_: ResourceId, declared: ResourceType) -> NotFound:
-        group = id_.group_id
-        if group is not None and group.key != id_.key and await self.store.find(group.key) is None:
-            return NotFound(f"Resource group '{group.name}' could not be found.", code="ResourceGroupNotFound")
-        if group is not None and group.key == id_.key:
-            return NotFound(f"Resource group '{id_.name}' could not be found.", code="ResourceGroupNotFound")
-        within = f" under resource group '{group.name}'" if group else ""
-        return NotFound(
-            f"The Resource '{declared.name}/{'/'.join(id_.names)}'{within} was not found.", code="ResourceNotFound", target=id_.name
-        )
-
-    async def _expect_holders(self, change: Change, declared: ResourceType) -> list[Write]:
-        """Check that the group and the parent are there; return the writes that make or update an asset's container."""
-        if change.old is not None:
-            return []
-        holder = change.id.parent
-        if holder is None or (declared.is_extension and len(change.id.names) == 1):
-            return []
-        parent_type = self.catalog.find(holder.type)
-        parent = await self.find(holder)
-        if parent_type is None or (parent is None and holder.type.lower().startswith("microsoft.resources/")):
-            raise await self._missing(holder, self.catalog.get(holder.type))
-        if declared.parent_draft is None:
-            if parent is None:
-                raise NotFound(
-                    f"Parent resource '{holder.name}' of type '{parent_type.name}' was not found; create it first.",
-                    code="ParentResourceNotFound",
-                )
-            return []
-        draft = declared.parent_draft(change, parent)
-        if draft is None:
-            return []
-        return await self._parent_writes(replace(change, id=parent.id if parent else holder, old=parent, new=draft, fresh_id=clock.new_id()), parent_type)
-
-    async def _parent_writes(self, upper: Change, declared: ResourceType) -> list[Write]:
-        if upper.old is None:
-            declared.check_name(upper.id.name)
-        above = await self._expect_holders(upper, declared)
-        upper = replace(upper, facts=await self._facts(declared, upper))
-        made = _resource(declared, upper, declared.admit(upper))
-        if upper.old is not None and _same(upper.old, made):
-            return above
-        expect = upper.old.etag if upper.old else ABSENT
-        return [*above, PutResource(row_of(made), expect=expect, facets=tuple(declared.facets(made)) if declared.facets else ())]
-
     async def _expect_parent(self, collection: Collection, listed: ResourceType, caller: Caller) -> None:
         parent = collection.parent
         if parent is not None and listed.parent_draft is not None:
@@ -378,7 +331,7 @@ class Control:
             return
         declared = self.catalog.get(parent.type)
         await self._judge(caller, declared, "read", parent)
-        raise await self._missing(parent, declared)
+        raise await self._holders.missing(parent, declared)
 
 
 class _LostRace(Exception):
@@ -388,55 +341,3 @@ class _LostRace(Exception):
 def _is_open(collection: Collection) -> bool:
     """Lists at a subscription or above answer with what one may see, and never with a refusal."""
     return collection.parent is None or collection.parent.type == "Microsoft.Resources/subscriptions"
-
-
-def _check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | None, if_none_match: str | None) -> None:
-    if if_none_match is not None:
-        if if_none_match.strip() != "*":
-            raise Invalid("If-None-Match on a write must be '*'.", code="InvalidHeaderValue", target="If-None-Match")
-        if old is not None:
-            raise Stale(f"'{id_}' exists already, and If-None-Match: * asks that it does not.")
-    if if_match is not None and if_match.strip() != "*":
-        wanted = [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
-        if old is None or old.etag not in wanted:
-            found = f'its ETag is "{old.etag}"' if old else "it does not exist"
-            raise Stale(f"'{id_}' does not match If-Match {if_match}: {found}. Read it again and retry.")
-    elif if_match is not None and old is None:
-        raise Stale(f"'{id_}' does not exist, and If-Match: * asks that it does.")
-
-
-def _resource(declared: ResourceType, change: Change, admitted: Draft) -> Resource:
-    who, kind = change.caller.name or change.caller.oid, "User" if change.caller.kind == "User" else "Application"
-    first = change.old.system if change.old else None
-    return Resource(
-        id=change.id,
-        type=declared.name,
-        etag=clock.new_tag(),
-        system=SystemData(
-            created_by=first.created_by if first else who,
-            created_by_type=first.created_by_type if first else kind,
-            created_at=first.created_at if first else change.at,
-            last_modified_by=who,
-            last_modified_by_type=kind,
-            last_modified_at=change.at,
-        ),
-        properties=admitted.properties,
-        location=admitted.location,
-        kind=admitted.kind,
-        tags=admitted.tags if admitted.tags is not None or not declared.is_tracked else {},
-        identity=admitted.identity,
-        sku=admitted.sku,
-        private=admitted.private,
-    )
-
-
-def _unwritten(declared: ResourceType, id_: ResourceId) -> Resource:
-    """A stand-in for an action on a resource that need not exist, such as a template's validation."""
-    nobody = SystemData("", "", "", "", "", "")
-    return Resource(id=id_, type=declared.name, etag="", system=nobody, properties={})
-
-
-def _same(old: Resource, new: Resource) -> bool:
-    """Whether a write changes nothing, so that repeating a PUT is free and keeps the ETag."""
-    parts = ("properties", "location", "kind", "tags", "identity", "sku", "private")
-    return all(getattr(old, part) == getattr(new, part) for part in parts)

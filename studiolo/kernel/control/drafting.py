@@ -1,0 +1,62 @@
+"""Pure pieces of a write: its preconditions, and the resource that it makes."""
+
+from __future__ import annotations
+
+from studiolo.kernel import clock
+from studiolo.kernel.faults import Invalid, Stale
+from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.resource import Change, Draft, Resource, ResourceType, SystemData
+
+
+def check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | None, if_none_match: str | None) -> None:
+    """Raise Stale unless the ETag conditions of a write hold (RFC 9110, section 13), Invalid if they are malformed."""
+    if if_none_match is not None:
+        if if_none_match.strip() != "*":
+            raise Invalid("If-None-Match on a write must be '*'.", code="InvalidHeaderValue", target="If-None-Match")
+        if old is not None:
+            raise Stale(f"'{id_}' exists already, and If-None-Match: * asks that it does not.")
+    if if_match is not None and if_match.strip() != "*":
+        wanted = [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
+        if old is None or old.etag not in wanted:
+            found = f'its ETag is "{old.etag}"' if old else "it does not exist"
+            raise Stale(f"'{id_}' does not match If-Match {if_match}: {found}. Read it again and retry.")
+    elif if_match is not None and old is None:
+        raise Stale(f"'{id_}' does not exist, and If-Match: * asks that it does.")
+
+
+def written(declared: ResourceType, change: Change, admitted: Draft) -> Resource:
+    """The resource that an admitted draft becomes: with a fresh ETag, and who made and changed it."""
+    who, kind = change.caller.name or change.caller.oid, "User" if change.caller.kind == "User" else "Application"
+    first = change.old.system if change.old else None
+    return Resource(
+        id=change.id,
+        type=declared.name,
+        etag=clock.new_tag(),
+        system=SystemData(
+            created_by=first.created_by if first else who,
+            created_by_type=first.created_by_type if first else kind,
+            created_at=first.created_at if first else change.at,
+            last_modified_by=who,
+            last_modified_by_type=kind,
+            last_modified_at=change.at,
+        ),
+        properties=admitted.properties,
+        location=admitted.location,
+        kind=admitted.kind,
+        tags=admitted.tags if admitted.tags is not None or not declared.is_tracked else {},
+        identity=admitted.identity,
+        sku=admitted.sku,
+        private=admitted.private,
+    )
+
+
+def stand_in(declared: ResourceType, id_: ResourceId) -> Resource:
+    """A stand-in for an action on a resource that need not exist, such as a template's validation."""
+    nobody = SystemData("", "", "", "", "", "")
+    return Resource(id=id_, type=declared.name, etag="", system=nobody, properties={})
+
+
+def is_same(old: Resource, new: Resource) -> bool:
+    """Whether a write changes nothing, so that repeating a PUT is free and keeps the ETag."""
+    parts = ("properties", "location", "kind", "tags", "identity", "sku", "private")
+    return all(getattr(old, part) == getattr(new, part) for part in parts)
