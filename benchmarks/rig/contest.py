@@ -61,7 +61,8 @@ class Scores:
         mine, others = self.samples.get((name, load)), self.samples.get((peer, load))
         if not mine or not others or any(sample.refused for sample in mine):
             return None
-        return statistics.median(one.rate / other.rate for one, other in zip(mine, others, strict=False))
+        rounds = [one.rate / other.rate for one, other in zip(mine, others, strict=False) if other.rate > 0]
+        return statistics.median(rounds) if rounds else None
 
     def saving(self, name: str, peer: str, load: Load) -> float | None:
         """How many times a contender's processor time per request a peer takes: steadier than rates on a busy machine."""

@@ -11,7 +11,7 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home
-from studiolo.app.plugs import Callers, Furniture, Identities, Resources, Signatures, Unmetered, Workspaces
+from studiolo.app.plugs import Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
@@ -52,6 +52,7 @@ class House:
     ring: KeyRing
     resources: Resources
     iam: iam.Iam
+    actions: ServedActions
     gate: Gate
     blobs: blobs.Room
     models: models.Room
@@ -65,7 +66,9 @@ class House:
 class Application:
     """A composed studio; see `app.server.Application` for what the server asks of it."""
 
-    def __init__(self, settings: Settings, home: Home, house: House, control: Control, operations: Operations, surfaces: Sequence[Answers]) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, house: House, control: Control, operations: Operations, surfaces: Sequence[Answers]
+    ) -> None:
         self.control = control
         self.surfaces = surfaces
         self._settings = settings
@@ -110,13 +113,17 @@ class Application:
 
     async def _begin(self) -> iam.Beginning:
         """The subscription, the group, the first hub and project, and the environment of unchanged clients."""
-        known = self._home.environment()
         subscription = await _subscription(self._house.store)
+        known = self._home.environment()
+        if known is not None and known.subscription != subscription:
+            known = None  # it belongs to another database
         beginning = await self._house.iam.bootstrap.begin(subscription, has_cli_secret=known is not None)
         group = parse(f"/subscriptions/{subscription}/resourceGroups/{GROUP}")
         hub, project = (group.extension("Microsoft.MachineLearningServices/workspaces", name) for name in (HUB, PROJECT))
         if known is None:
-            await self._house.resources.ensure(PLATFORM, parse(f"/subscriptions/{subscription}"), {"properties": {"displayName": "Studiolo"}})
+            await self._house.resources.ensure(
+                PLATFORM, parse(f"/subscriptions/{subscription}"), {"properties": {"displayName": "Studiolo"}}
+            )
             await self._house.resources.ensure(PLATFORM, group, {"location": PLACE})
             await self._house.resources.ensure(PLATFORM, hub, {"location": PLACE, "kind": "Hub", "properties": {"friendlyName": "Home"}})
             body: JsonObject = {"hubResourceId": hub.text, "friendlyName": "First project"}
@@ -144,7 +151,9 @@ async def compose(settings: Settings, home: Home) -> Application:
     operations = Operations(house.store, owner=f"{os.getpid()}-{clock.new_tag()}")
     control = Control(Catalog(house.types), house.store, house.gate, operations)
     house.resources.control = control
-    return Application(settings, home, house, control, operations, _surfaces(settings, house, control))
+    surfaces = _surfaces(settings, house, control)
+    house.actions.learn(house.types, surfaces)
+    return Application(settings, home, house, control, operations, surfaces)
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:
@@ -152,29 +161,27 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     ring = KeyRing(store, home.master_key())
     resources = Resources()
     place = settings.url.partition("://")[2]
-    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url)
+    actions = ServedActions()
+    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
     gate = Gate(opened_iam.grants)
     blob_room = blobs.room(
         store,
         settings.blobs_folder(home.blobs),
         ring,
-        Callers(opened_iam, "blob"),
+        opened_iam.authenticator("blob"),
         gate,
         blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls),
     )
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
-    late: dict[str, hubs.WorkspaceService] = {}
-    late_models: list[models.Room] = []
-    workspaces = Workspaces(resources, lambda: late["hubs"], f"core.{place}")
+    workspaces = Workspaces(resources, f"core.{place}")
     identities = Identities(opened_iam)
     model_room = models.room(
-        store, ring, resources, identities, Callers(opened_iam, "model"), workspaces, engine, Unmetered(), base_url=settings.url
+        store, ring, resources, identities, opened_iam.authenticator("model"), workspaces, engine, Unmetered(), base_url=settings.url
     )
-    late_models.append(model_room)
-    furniture = Furniture(resources, workspaces, lambda: late_models[0])
+    furniture = Furniture(resources, workspaces, model_room.accounts)
     subscription = await _subscription(store)
     service, hub_types = hubs.room(resources, identities, blob_room.storage, furniture, base_url=settings.url, subscription=subscription)
-    late["hubs"] = service
+    workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
     template_room = templates.room(
         resources=KernelResources(resources.get),
@@ -194,7 +201,9 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *secrets.room(tenant=opened_iam.tenant, vault_suffix=f"vault.{place}"),
         *traces.room(),
     ]
-    return House(store, ring, resources, opened_iam, gate, blob_room, model_room, service, workspaces, types, engine, template_room)
+    return House(
+        store, ring, resources, opened_iam, actions, gate, blob_room, model_room, service, workspaces, types, engine, template_room
+    )
 
 
 def _surfaces(settings: Settings, house: House, control: Control) -> list[Answers]:

@@ -33,7 +33,7 @@ FEATURES: tuple[Feature, ...] = (
         "Hubs and projects",
         "Hubs, projects and plain workspaces by SDK, template, CLI and REST",
         (_ML,),
-        limits="managed networks, switched-off public access, customer keys and role inheritance are refused as not offered; no soft delete",
+        limits="managed networks, closed public access, customer keys and role inheritance are refused as not offered; no soft delete",
     ),
     Feature(
         "Hubs and projects",

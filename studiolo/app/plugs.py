@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from studiolo.kernel import clock
@@ -10,13 +10,14 @@ from studiolo.kernel.control import Control
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Conflict, NotFound
 from studiolo.kernel.ids import ResourceId, parse
-from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource
+from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource, ResourceType
 from studiolo.rooms.assets import ProjectStorage, default_datastores
 from studiolo.rooms.blobs import Storage
 from studiolo.rooms.hubs import WorkspaceService
 from studiolo.rooms.iam import Iam
-from studiolo.rooms.models import Room as Models
 from studiolo.rooms.models.ports import Project, Used
+from studiolo.rooms.models.service.accounts import Accounts
+from studiolo.wire.http import Guard, Surface
 
 _GUID = 36  # characters of a GUID, which a project's containers begin with
 
@@ -77,33 +78,20 @@ class Identities:
         await self._iam.directory.retire_identity(resource)
 
 
-class Callers:
-    """Who holds a token of one kind, from the iam room."""
-
-    def __init__(self, iam: Iam, kind: str) -> None:
-        self._iam = iam
-        self._kind = kind
-        self.identify = iam.authenticator(kind).identify
-
-    async def of_token(self, token: str) -> Caller:
-        """The holder of an access token; Unauthenticated if it proves nothing here."""
-        return await self._iam.reader.caller(token, self._kind)
-
-    async def find(self, oid: str, tenant: str) -> Caller | None:
-        """The principal with this object id, or None if there is none or it may not sign in."""
-        person = await self._iam.grants.principal(oid)
-        if person is None or not person.is_enabled or tenant.lower() != self._iam.tenant.lower():
-            return None
-        return Caller(oid=person.oid, tenant=self._iam.tenant, kind=person.kind, name=person.name, application=person.application)
-
-
 class Workspaces:
-    """Projects by id, by GUID and by name, from the hubs room."""
+    """Projects by id, by GUID and by name, from the hubs room, whose `service` comes late: it needs other rooms first."""
 
-    def __init__(self, resources: Resources, service: Callable[[], WorkspaceService], storage_suffix: str) -> None:
+    def __init__(self, resources: Resources, storage_suffix: str) -> None:
         self._resources = resources
-        self._service = service
+        self.service: WorkspaceService | None = None
         self._suffix = storage_suffix
+
+    @property
+    def _workspaces(self) -> WorkspaceService:
+        if self.service is None:
+            msg = "a room asked for a workspace while the house was being built"
+            raise RuntimeError(msg)
+        return self.service
 
     async def storage(self, workspace: ResourceId) -> ProjectStorage | None:
         """Where a workspace keeps its bytes; None for a hub."""
@@ -114,7 +102,7 @@ class Workspaces:
         """The same, of a workspace that is at hand."""
         if workspace.kind == "Hub":
             return None
-        account = await self._service().storage_account(workspace)
+        account = await self._workspaces.storage_account(workspace)
         return ProjectStorage(
             workspace_id=workspace.properties["workspaceId"],
             account=account.name,
@@ -124,14 +112,33 @@ class Workspaces:
 
     async def by_guid(self, workspace_id: str) -> Resource | None:
         """The workspace with this GUID."""
-        return await self._service().by_guid(workspace_id)
+        return await self._workspaces.by_guid(workspace_id)
 
     async def find(self, name: str) -> Project | None:
         """The project with this workspace id, or with this name if only one has it."""
-        found = await self._service().by_guid(name) or await self._service().by_name(name)
+        found = await self._workspaces.by_guid(name) or await self._workspaces.by_name(name)
         if found is None or found.kind == "Hub":
             return None
         return Project(id=found.id, workspace_id=found.properties["workspaceId"])
+
+
+class ServedActions:
+    """The actions that some operation needs: an action that none needs is denied, whatever a role's pattern covers."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str]] = set()
+
+    def learn(self, types: Iterable[ResourceType], surfaces: Iterable[object]) -> None:
+        """Take the actions of all types and of all routes."""
+        self._known |= {(action.lower(), "control") for declared in types for action in declared.all_actions()}
+        for surface in surfaces:
+            for route in surface.routes if isinstance(surface, Surface) else ():
+                if isinstance(route.guard, Guard):
+                    self._known |= {(action.lower(), "data" if route.guard.is_data else "control") for action in route.guard.actions}
+
+    def __call__(self, action: str, plane: str) -> bool:
+        """Whether an action, in small letters, is needed by an operation on this plane."""
+        return (action, plane) in self._known
 
 
 class Signatures:
@@ -147,18 +154,22 @@ class Signatures:
         place = await self._workspaces.storage_of(workspace) if workspace is not None else None
         identity = (workspace.identity or {}).get("principalId") if workspace is not None else None
         if workspace is None or place is None or place.account != account or not identity:
-            raise NotFound(f"No project with an identity keeps a container '{container}' in the account '{account}'.", code="ContainerNotFound")
+            raise NotFound(
+                f"No project with an identity keeps a container '{container}' in the account '{account}'.", code="ContainerNotFound"
+            )
         signer = Caller(oid=identity, tenant=(workspace.identity or {}).get("tenantId", ""), name=workspace.name)
-        return await self._storage.delegate(parse(place.account_id), container, permissions, signer, clock.now() + timedelta(seconds=seconds))
+        return await self._storage.delegate(
+            parse(place.account_id), container, permissions, signer, clock.now() + timedelta(seconds=seconds)
+        )
 
 
 class Furniture:
     """What other rooms put into a new project: datastores, and models to talk to."""
 
-    def __init__(self, resources: Resources, workspaces: Workspaces, models: Callable[[], Models]) -> None:
+    def __init__(self, resources: Resources, workspaces: Workspaces, accounts: Accounts) -> None:
         self._resources = resources
         self._workspaces = workspaces
-        self._models = models
+        self._accounts = accounts
 
     async def furnish(self, workspace: Resource) -> None:
         """Make what is missing; safe to repeat."""
@@ -167,11 +178,11 @@ class Furniture:
             raise NotFound(f"'{workspace.id}' has no storage to furnish.")
         for id_, body in default_datastores(workspace.id, storage):
             await self._resources.ensure(PLATFORM, id_, body)
-        await self._models().accounts.ensure_defaults(workspace)
+        await self._accounts.ensure_defaults(workspace)
 
     async def clear(self, workspace: Resource) -> None:
         """Remove what lies outside the workspace's own id."""
-        await self._models().accounts.clear(workspace)
+        await self._accounts.clear(workspace)
 
 
 class Unmetered:

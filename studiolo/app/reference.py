@@ -10,7 +10,7 @@ import ast
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,15 +102,26 @@ def _codes() -> set[str]:
     """Every literal `code=` in the source, and the default codes."""
     found = {kind.default_code for kind in _below(Fault)}
     for path in (ROOT / "studiolo").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.keyword)
-                and node.arg == "code"
-                and isinstance(node.value, ast.Constant)
-                and isinstance(node.value.value, str)
-            ):
-                found.add(node.value.value)
+        found |= {code for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for code in _codes_in(node)}
     return found
+
+
+def _codes_in(node: ast.AST) -> Iterator[str]:
+    """The codes that one piece of source gives: an argument, a class's own or usual one, a parameter's default."""
+    match node:
+        case ast.keyword(arg="code", value=ast.Constant(value=str(code))):
+            yield code
+        case ast.Assign(targets=[ast.Name(id="default_code" | "code")], value=ast.Constant(value=str(code))):
+            yield code
+        case ast.AnnAssign(target=ast.Name(id="default_code" | "code"), value=ast.Constant(value=str(code))):
+            yield code
+        case ast.arguments(args=positional, defaults=defaults, kwonlyargs=named, kw_defaults=named_defaults):
+            pairs = [*zip(positional[len(positional) - len(defaults) :], defaults, strict=True), *zip(named, named_defaults, strict=True)]
+            for parameter, default in pairs:
+                if parameter.arg == "code" and isinstance(default, ast.Constant) and isinstance(default.value, str):
+                    yield default.value
+        case _:
+            return
 
 
 def _parity(application: Application, *, everything: bool) -> str:

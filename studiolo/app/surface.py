@@ -82,6 +82,11 @@ def platform_surface(url: str, store: Store, control: Control, authenticator: Au
     async def endpoints(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
         return Answer(200, page, [("content-type", "application/json; charset=utf-8")])
 
+    services = msgspec.json.encode(dict.fromkeys(("api", "history", "catalog", "metrics", "experimentation", "pipelines", "studio"), url))
+
+    async def discovery(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
+        return Answer(200, services, [("content-type", "application/json; charset=utf-8")])
+
     async def style(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
         sheet = (resources.files("studiolo.app") / "page.css").read_bytes()
         return Answer(200, sheet, [("content-type", "text/css; charset=utf-8"), ("cache-control", "max-age=3600")])
@@ -96,10 +101,13 @@ def platform_surface(url: str, store: Store, control: Control, authenticator: Au
             endpoints,
             about="Where the parts of this cloud are.",
         ),
+        Route(
+            "GET", "/discovery", Public("says only that every service has this address"), discovery, about="A workspace's `discoveryUrl`."
+        ),
         Route("GET", "/page.css", Public("a style sheet"), style),
         Route("GET", "/", Public("shows who is signed in only what the engine lets them list"), _first_page(url, control, authenticator)),
     ]
-    return Surface("platform", routes, judge, render_arm, prefixes=("", "healthz", "metadata", "page.css"))
+    return Surface("platform", routes, judge, render_arm, prefixes=("", "healthz", "metadata", "discovery", "page.css"))
 
 
 def activity_surface(store: Store, authenticator: Authenticator, judge: Judge) -> Surface:

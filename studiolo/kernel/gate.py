@@ -29,6 +29,10 @@ class Grants(Protocol):
         """Everything that the engine needs to know about one principal."""
         ...
 
+    def attributes(self, oid: str) -> Mapping[str, object]:
+        """The custom security attributes of a principal whose facts were just asked for, by their names in conditions."""
+        ...
+
 
 class Gate:
     """Decides every call. An exception on the way is a no."""
@@ -50,6 +54,7 @@ class Gate:
         resource: Mapping[str, Any] | None = None,
     ) -> Verdict:
         """The engine's verdict, with its reason."""
+        facts = await self._grants.facts(caller.oid)
         ask = Ask(
             principal=caller.oid,
             action=action,
@@ -58,9 +63,10 @@ class Gate:
             sub_operations=sub_operations,
             request=request or {},
             resource=resource or {},
+            principal_attributes=self._grants.attributes(caller.oid),
             environment={"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False},
         )
-        return decide(ask, await self._grants.facts(caller.oid))
+        return decide(ask, facts)
 
     async def may(self, caller: Caller, action: str, scope: str, *, is_data: bool = False) -> bool:
         """Whether the caller may, as far as no attribute is needed."""

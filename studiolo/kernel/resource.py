@@ -191,6 +191,9 @@ class ResourceType:
     about: str = ""
     verbs: frozenset[str] = frozenset({"get", "list", "put", "patch", "delete"})
     needs: Callable[[Change], Sequence[ResourceId]] | None = None
+    # Resources that `admit` looks at, named by type and facet instead of by id; `Change.fact(f"{type}#{facet}")` has the
+    # first of each, if there is one.
+    kin: Callable[[Change], Sequence[tuple[str, str]]] | None = None
     demands: Callable[[Change], Sequence[Demand]] | None = None
     provision: Callable[[Resource, Step], Awaitable[Resource]] | None = None
     # Refuses a delete by raising a fault, before anything is removed.
@@ -222,6 +225,8 @@ class ResourceType:
     # Attributes of the authorization specification (section 6) that this type's calls carry: (request, resource).
     attributes: Callable[[Change], tuple[JsonObject, JsonObject]] | None = None
     read_action: str | None = None
+    # Actions that `demands` asks for beyond those that follow from types and verbs.
+    further_actions: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -235,6 +240,12 @@ class ResourceType:
         if verb in ("read", "write", "delete"):
             return f"{self.name}/{verb}"
         return f"{self.name}/{verb}/action"
+
+    def all_actions(self) -> Iterator[str]:
+        """Every control action that calls on this type ask for."""
+        yield from (self.permission(verb) for verb in ("read", "write", "delete"))
+        yield from (self.permission(action.permission or action.name) for action in self.actions)
+        yield from self.further_actions
 
     def action(self, name: str) -> Action:
         """The POST action of this name, whatever its case.

@@ -17,10 +17,10 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 _log = logging.getLogger(__name__)
-_SAFETY = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"strict-transport-security", b"max-age=31536000"),
-]
+_SAFETY = (b"x-content-type-options", b"nosniff")
+# Not for loopback's names: a browser would then refuse every other plain server on this machine for a year.
+_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Answers(Protocol):
@@ -121,7 +121,9 @@ def _host(text: str, scope: Mapping[str, Any]) -> tuple[str, int]:
 async def _write(answer: Answer, call: Call, send: Send) -> None:
     body = answer.body
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    headers += _SAFETY
+    headers.append(_SAFETY)
+    if not call.host.endswith(_LOOPBACK):
+        headers.append(_TLS_ONLY)
     headers.append((b"x-ms-request-id", call.request_id.encode()))
     headers.append((b"x-ms-correlation-request-id", call.correlation_id.encode("latin-1")))
     if "x-ms-client-request-id" in call.headers:

@@ -40,7 +40,7 @@ class Call:
         "scheme",
     )
 
-    def __init__(  # noqa: PLR0917 - the parts of a request, in the order of its line
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a request, in the order of its line
         self,
         method: str,
         host: str,

@@ -119,7 +119,6 @@ def test_a_role_of_ones_own_is_made_from_a_file(run: Run, tmp_path: Path) -> Non
     assert run("role", "create", str(file))["name"] == made["name"]
 
 
-@pytest.mark.xfail(reason="the kernel does not hand a type its kin yet, so an assignment finds built-in roles only")
 def test_a_role_of_ones_own_can_be_given(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "role.json"
     file.write_text('{"Name": "Model lister", "Actions": ["Microsoft.MachineLearningServices/workspaces/models/read"]}')

@@ -55,6 +55,9 @@ class WrittenGrants:
     def version(self) -> int:
         return self.changes
 
+    def attributes(self, oid: str) -> dict[str, object]:
+        return {}
+
     async def facts(self, oid: str) -> CompiledFacts:
         known = {role.name: role for role in built_in_roles().values()}
         assignments = tuple(

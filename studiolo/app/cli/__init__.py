@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -21,7 +22,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help comes three times as fast
-    help="An AI studio that you run yourself: hubs, projects, data, models and flows behind your own wall.",
 )
 app.command("up")(up)
 app.command("env")(env)
@@ -32,6 +32,21 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="model")
 app.add_typer(roles.app, name="role")
 app.add_typer(access.app, name="access")
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("studiolo"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    """An AI studio that you run yourself: hubs, projects, data, models and flows behind your own wall."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

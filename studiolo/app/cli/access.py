@@ -11,7 +11,7 @@ import typer
 from studiolo.app.cli.options import HomeOption, Output, OutputOption
 from studiolo.kernel.resource import JsonObject
 
-app = typer.Typer(no_args_is_help=True, help="Why somebody may or may not, and tests of your own policies.")
+app = typer.Typer(no_args_is_help=True, help="Why somebody may or may not; tests of policies.")
 
 
 class Plane(StrEnum):

@@ -14,7 +14,10 @@ def doctor(
     home: Annotated[Path | None, typer.Option("--home", help="The studio's folder. Default: ~/.studiolo.", show_default=False)] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Check port, server, certificate, names, clock, disk, files and models; exit 1 if something must be mended."""
+    """Check everything that a studio needs, and say what mends it.
+
+    Port, server, certificate, names, clock, disk, files and models; the exit code is 1 if something must be mended.
+    """
     import msgspec
 
     from studiolo.app.checkup import examine

@@ -9,7 +9,7 @@ import typer
 
 from studiolo.app.cli.options import HomeOption, Output, OutputOption, ProjectOption, TagsOption, tags
 
-app = typer.Typer(no_args_is_help=True, help="Models: named versions of files, and a word with one that is deployed.")
+app = typer.Typer(no_args_is_help=True, help="Models: named versions of files, and a chat.")
 
 NameArgument = Annotated[str, typer.Argument(help="The model's name.", metavar="NAME")]
 VersionOption = Annotated[str | None, typer.Option("--version", "-v", help="The version. Default: the newest.", show_default=False)]

@@ -21,10 +21,12 @@ class Holders:
         self._store = store
 
     async def facts(self, declared: ResourceType, change: Change) -> dict[str, Resource | None]:
-        """The resources that the type's `needs` names for this change, by key."""
-        if declared.needs is None:
-            return {}
-        return {wanted.key: await self._find(wanted) for wanted in declared.needs(change)}
+        """The resources that the type's `needs` and `kin` name for this change, by key."""
+        found = {wanted.key: await self._find(wanted) for wanted in declared.needs(change)} if declared.needs else {}
+        for type_name, facet in declared.kin(change) if declared.kin else ():
+            rows = (await self._store.by_facet(type_name.lower(), facet, limit=1)).rows
+            found[f"{type_name}#{facet}".lower()] = resource_of(rows[0], self._catalog.find(type_name)) if rows else None
+        return found
 
     async def missing(self, id_: ResourceId, declared: ResourceType) -> NotFound:
         """The fault that says that a resource, or the group that would hold it, is not there."""
@@ -59,9 +61,8 @@ class Holders:
         draft = declared.parent_draft(change, parent)
         if draft is None:
             return []
-        return await self._parent_writes(
-            replace(change, id=parent.id if parent else holder, old=parent, new=draft, fresh_id=clock.new_id()), parent_type
-        )
+        upper = replace(change, id=parent.id if parent else holder, old=parent, new=draft, fresh_id=clock.new_id())
+        return await self._parent_writes(upper, parent_type)
 
     async def _parent_writes(self, upper: Change, declared: ResourceType) -> list[Write]:
         if upper.old is None:

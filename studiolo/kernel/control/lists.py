@@ -15,7 +15,7 @@ from studiolo.kernel.store.port import Page, Row, Store
 
 _PAGE = 100
 _MAX_PAGE = 1000
-_SCAN = 400
+_FIRST_SCAN, _SCAN = 8, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +75,18 @@ class Lister:
         token = query.get("$skipToken", "")
         skip = int(_untoken(token) or 0) if token else skip
         rows: list[Row] = []
+        scan = max(_FIRST_SCAN, min(top, _SCAN))  # "the latest" is one row, found among the first
         while True:
-            found = await self._store.newest(collection.key, limit=_SCAN, skip=skip, is_descending=is_descending)
+            found = await self._store.newest(collection.key, limit=scan, skip=skip, is_descending=is_descending)
             for row in found:
                 skip += 1
                 if view.admits(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
                     rows.append(row)
                     if len(rows) == top:
                         return Listed([r.doc for r in rows], _token(str(skip)), rows)
-            if len(found) < _SCAN:
+            if len(found) < scan:
                 return Listed([r.doc for r in rows], None, rows)
+            scan = min(2 * scan, _SCAN)
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

@@ -199,7 +199,7 @@ class Control:
         admitted = declared.admit(change)
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
-            return Outcome(old, encode(old), is_new=False, creates_with_ok=declared.creates_with_ok)
+            return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
         return await self._commit(caller, declared, old, resource, parents)
 
     async def _commit(
@@ -230,7 +230,7 @@ class Control:
         except Stale:
             raise _LostRace from None
         if operation is None:
-            return Outcome(resource, row.doc, old is None, declared.creates_with_ok)
+            return Outcome(resource, await self._shown(row, declared), old is None, declared.creates_with_ok)
         return await self._settled(declared, resource, operation.row, is_new=old is None)
 
     async def _settled(self, declared: ResourceType, resource: Resource, operation: OperationRow, *, is_new: bool) -> Outcome:
@@ -262,6 +262,8 @@ class Control:
         if old is None or row is None:
             return Deleted(existed=False)
         check_preconditions(id_, old, if_match, None)
+        for demand in declared.demands(change) if declared.demands else ():
+            await self.gate.require(caller, demand.action, demand.scope.text)
         if declared.may_delete is not None:
             await declared.may_delete(old)
         has_children = bool((await self.store.below(row.key, limit=1)).rows)

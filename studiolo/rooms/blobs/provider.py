@@ -20,7 +20,7 @@ def types(service: StorageResources) -> list[ResourceType]:
     return [
         ResourceType(
             name=ACCOUNTS,
-            about="Storage accounts, whose data plane is the Blob protocol; files, queues, tables and folders of their own are not offered.",
+            about="Storage accounts, with the Blob protocol; files, queues, tables and folders of their own are not offered.",
             schema=arm.AccountProperties,
             admit=resources.admit_account,
             provision=service.provision_account,

@@ -129,10 +129,10 @@ def needs(change: Change) -> list[ResourceId]:
 
 
 def demands(change: Change) -> list[Demand]:
-    """Making a hub needs `hubs/write`; making a project needs `hubs/join/action` on its hub."""
+    """Making or changing a hub needs `hubs/write`, removing one `hubs/delete`; making a project needs `hubs/join/action` on its hub."""
     kind = kind_of(change.new.kind)
     if kind == HUB:
-        return [Demand(f"{TYPE}/hubs/write", change.id)]
+        return [Demand(f"{TYPE}/hubs/{'delete' if change.is_delete else 'write'}", change.id)]
     hub = hub_of(change.new.properties)
     if kind == PROJECT and hub is not None and change.old is None:
         return [Demand(f"{TYPE}/hubs/join/action", hub)]
@@ -181,10 +181,20 @@ def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
     network: JsonObject = asked.get("managedNetwork") or {}
     encryption: JsonObject = asked.get("encryption") or {}
     for name, value, kept, instead in (
-        ("publicNetworkAccess", asked.get("publicNetworkAccess"), ("Enabled",), "Bind the server to loopback or to a private address with --host."),
+        (
+            "publicNetworkAccess",
+            asked.get("publicNetworkAccess"),
+            ("Enabled",),
+            "Bind the server to loopback or to a private address with --host.",
+        ),
         ("managedNetwork.isolationMode", network.get("isolationMode"), ("Disabled",), "Workloads do not run on this server yet."),
         ("encryption.status", encryption.get("status"), ("Disabled",), "Bytes are sealed with a key per project already."),
-        ("systemDatastoresAuthMode", asked.get("systemDatastoresAuthMode"), ("accesskey", "auto"), "Datastores hand out short-lived signatures."),
+        (
+            "systemDatastoresAuthMode",
+            asked.get("systemDatastoresAuthMode"),
+            ("accesskey", "auto"),
+            "Datastores hand out short-lived signatures.",
+        ),
         (
             "roleInheritance",
             asked.get("roleInheritance"),
@@ -193,7 +203,9 @@ def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
         ),
     ):
         if value is not None and str(value).lower() not in {word.lower() for word in kept}:
-            raise NotOffered(f"'{name}: {value}' is not offered yet; it must be {' or '.join(kept)}. {instead}", target=f"properties.{name}")
+            raise NotOffered(
+                f"'{name}: {value}' is not offered yet; it must be {' or '.join(kept)}. {instead}", target=f"properties.{name}"
+            )
 
 
 def _check_immutable(old: Resource, kind: str, new: Draft, asked: JsonObject) -> None:

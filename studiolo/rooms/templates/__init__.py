@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from studiolo.kernel.resource import JsonObject, ResourceType
 from studiolo.rooms.templates.ports import Records, Resources, Seals
 from studiolo.rooms.templates.provider import deployments, operations, resource_groups, subscriptions
-from studiolo.rooms.templates.service import Admission, DeploymentActions, DeploymentRuns
+from studiolo.rooms.templates.service import Deployments
 
 __all__ = ["Room", "room"]
 
@@ -29,9 +29,9 @@ def room(
     `knows` says whether a resource type is served here, `environment` is what the template function of that name
     answers: the metadata page's endpoints.
     """
-    admission = Admission(seals, knows, tenant, environment)
+    service = Deployments(resources=resources, records=records, seals=seals, knows=knows, tenant=tenant, environment=environment)
     types = [
-        deployments(admission, DeploymentRuns(admission, resources, records), DeploymentActions(admission, resources, records)),
+        deployments(service),
         operations(),
         resource_groups(),
         subscriptions(tenant),

@@ -7,34 +7,32 @@ from functools import partial
 from studiolo.kernel.resource import Action, ResourceType
 from studiolo.rooms.templates import schema
 from studiolo.rooms.templates.domain import groups
-from studiolo.rooms.templates.domain.shapes import OPERATIONS
-from studiolo.rooms.templates.domain.targets import GROUPS
-from studiolo.rooms.templates.domain.template import DEPLOYMENTS
-from studiolo.rooms.templates.service import Admission, DeploymentActions, DeploymentRuns
+from studiolo.rooms.templates.domain.names import DEPLOYMENTS, GROUPS, OPERATIONS, SUBSCRIPTIONS
+from studiolo.rooms.templates.service import Deployments
 
 _NAME = r"^[-\w.()]{1,64}$"
 _GROUP_NAME = r"^[-\w.()]{1,90}$"
 
 
-def deployments(admission: Admission, runs: DeploymentRuns, actions: DeploymentActions) -> ResourceType:
+def deployments(service: Deployments) -> ResourceType:
     """Templates, deployed."""
     return ResourceType(
         name=DEPLOYMENTS,
         about="ARM templates, executed: each resource is written on the caller's behalf.",
         schema=schema.DeploymentProperties,
-        admit=admission.admit,
-        needs=admission.needs,
-        demands=admission.demands,
-        provision=runs.provision,
-        may_delete=actions.refuse_while_running,
+        admit=service.admit,
+        needs=service.needs,
+        demands=service.demands,
+        provision=service.provision,
+        may_delete=service.refuse_while_running,
         keeps_failed=True,
-        view=actions.view,
+        view=service.view,
         verbs=frozenset({"get", "list", "put", "delete"}),
         actions=(
-            Action("validate", actions.validate, needs_no_resource=True),
-            Action("cancel", actions.cancel),
-            Action("exportTemplate", actions.export),
-            Action("whatIf", actions.what_if, needs_no_resource=True),
+            Action("validate", service.validate, needs_no_resource=True),
+            Action("cancel", service.cancel),
+            Action("exportTemplate", service.export),
+            Action("whatIf", service.what_if, needs_no_resource=True),
         ),
         name_pattern=_NAME,
     )
@@ -66,7 +64,7 @@ def resource_groups() -> ResourceType:
 def subscriptions(tenant: str) -> ResourceType:
     """Subscriptions: what holds resource groups."""
     return ResourceType(
-        name="Microsoft.Resources/subscriptions",
+        name=SUBSCRIPTIONS,
         about="What holds resource groups; made by the platform itself.",
         schema=schema.SubscriptionProperties,
         admit=partial(groups.admit_subscription, tenant=tenant),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,6 +80,9 @@ class Grants:
             for n, grant in enumerate(self.by_principal.get(oid, []))
         )
         return CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({oid}), assignments=rows, version=self.changes))
+
+    def attributes(self, oid: str) -> Mapping[str, object]:
+        return {}
 
     def set(self, oid: str, *grants: Grant) -> None:
         self.by_principal[oid] = list(grants)
@@ -173,7 +176,12 @@ class Studio:
         await self.control.put(PLATFORM, parse("/subscriptions/s1"), {})
         await self.control.put(PLATFORM, parse(GROUP), {"location": "local"})
         for name, keyed in ((ACCOUNT, False), (KEYED, True)):
-            body = {"location": "local", "sku": {"name": "Standard_LRS"}, "kind": "StorageV2", "properties": {"allowSharedKeyAccess": keyed}}
+            body = {
+                "location": "local",
+                "sku": {"name": "Standard_LRS"},
+                "kind": "StorageV2",
+                "properties": {"allowSharedKeyAccess": keyed},
+            }
             await self.control.put(PLATFORM, account_id(name), body)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -141,9 +141,17 @@ def test_absent_and_forbidden_look_alike(studio: Studio, other: ContainerClient)
     ):
         for who in (MEMBER, STRANGER):
             body = b"x" if headers else b""
-            replies = [ask(studio, method, base + path, {**headers, "authorization": f"Bearer token-{who}"}, body) for base in (there, absent)]
+            replies = [
+                ask(studio, method, base + path, {**headers, "authorization": f"Bearer token-{who}"}, body) for base in (there, absent)
+            ]
             shapes = [
-                (reply.status, sorted(reply.headers), reply.headers["x-ms-error-code"], len(reply.body), reply.headers.get("content-length"))
+                (
+                    reply.status,
+                    sorted(reply.headers),
+                    reply.headers["x-ms-error-code"],
+                    len(reply.body),
+                    reply.headers.get("content-length"),
+                )
                 for reply in replies
             ]
             assert shapes[0] == shapes[1], (method, path)
@@ -164,7 +172,9 @@ def test_a_revocation_holds_for_the_next_call(studio: Studio, container: Contain
 
 def test_who_may_only_add_replaces_nothing(studio: Studio, container: ContainerClient) -> None:
     name = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
-    studio.grants.set(ADDER, Grant("Storage Blob Data Owner", GROUP, f"!(ActionMatches{{'{name}/write'}}) OR @Resource[{name}:path] StringEquals 'never'"))
+    studio.grants.set(
+        ADDER, Grant("Storage Blob Data Owner", GROUP, f"!(ActionMatches{{'{name}/write'}}) OR @Resource[{name}:path] StringEquals 'never'")
+    )
     mine = studio.container(container.container_name, ADDER)
     mine.upload_blob("new", b"x")
     error = refused(lambda: mine.upload_blob("new", b"y", overwrite=True))
@@ -198,7 +208,9 @@ def test_conditions_see_paths_prefixes_and_tags(studio: Studio, container: Conta
 # ── user delegation signatures ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_delegation_is_worth_its_letters_and_what_its_maker_may(studio: Studio, container: ContainerClient, other: ContainerClient) -> None:
+def test_a_delegation_is_worth_its_letters_and_what_its_maker_may(
+    studio: Studio, container: ContainerClient, other: ContainerClient
+) -> None:
     name = container.container_name
     mine = studio.container(name, signed_by(studio, MEMBER, name, "rcwl"))
     mine.upload_blob("a", b"x")
@@ -289,7 +301,13 @@ def test_a_delegation_holds_only_when_and_where_it_says(studio: Studio, containe
 
 @pytest.mark.parametrize(
     ("starts", "ends"),
-    [(timedelta(0), timedelta(days=8)), (timedelta(0), -HOUR), (2 * HOUR, HOUR), (timedelta(days=6), timedelta(days=9)), (-timedelta(days=5), timedelta(days=3))],
+    [
+        (timedelta(0), timedelta(days=8)),
+        (timedelta(0), -HOUR),
+        (2 * HOUR, HOUR),
+        (timedelta(days=6), timedelta(days=9)),
+        (-timedelta(days=5), timedelta(days=3)),
+    ],
 )
 def test_a_delegation_key_with_bad_moments_is_not_given(studio: Studio, starts: timedelta, ends: timedelta) -> None:
     error = refused(lambda: studio.service(MEMBER).get_user_delegation_key(now() + starts, now() + ends))
@@ -348,7 +366,9 @@ def test_account_keys_are_off_by_default(studio: Studio, container: ContainerCli
     for credential in (
         {"account_name": ACCOUNT, "account_key": key},
         generate_account_sas(ACCOUNT, key, ResourceTypes(container=True, object=True), permission, now() + HOUR),
-        generate_container_sas(ACCOUNT, name, account_key=key, permission=ContainerSasPermissions(read=True, list=True), expiry=now() + HOUR),
+        generate_container_sas(
+            ACCOUNT, name, account_key=key, permission=ContainerSasPermissions(read=True, list=True), expiry=now() + HOUR
+        ),
     ):
         error = refused(lambda credential=credential: list(studio.container(name, credential).list_blobs()))
         assert (error.status_code, error.error_code) == (403, "KeyBasedAuthenticationNotPermitted")

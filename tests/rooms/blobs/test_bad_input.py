@@ -26,7 +26,9 @@ def crc_of(data: bytes) -> str:
 
 @pytest.mark.parametrize("size", [10, 100_000, 2_500_000])
 @pytest.mark.parametrize("header", ["content-md5", "x-ms-blob-content-md5", "x-ms-content-crc64"])
-def test_a_body_with_another_checksum_is_refused_and_leaves_nothing(studio: Studio, container: ContainerClient, size: int, header: str) -> None:
+def test_a_body_with_another_checksum_is_refused_and_leaves_nothing(
+    studio: Studio, container: ContainerClient, size: int, header: str
+) -> None:
     data = os.urandom(size)
     before = studio.files()
     target = f"/{container.container_name}/a"
@@ -53,7 +55,9 @@ def test_a_block_with_another_checksum_is_refused(studio: Studio, container: Con
 
 @pytest.mark.parametrize(("announced", "sent"), [(100, 10), (10_000, 0), (100_000, 99_999), (8_000_000, 3_000_000)])
 @pytest.mark.parametrize("place", ["/a", "/a?comp=block&blockid=YjE%3D"])
-def test_an_upload_that_ends_early_leaves_what_was_there(studio: Studio, container: ContainerClient, announced: int, sent: int, place: str) -> None:
+def test_an_upload_that_ends_early_leaves_what_was_there(
+    studio: Studio, container: ContainerClient, announced: int, sent: int, place: str
+) -> None:
     container.upload_blob("a", b"as before")
     before = studio.files()
     ask_cut(studio, f"/{container.container_name}{place}", BLOCK_BLOB, announced, os.urandom(sent))

@@ -73,7 +73,13 @@ def test_a_name_that_two_readers_could_read_differently_is_refused(studio: Studi
 def test_content_settings_metadata_tags_and_tier_are_kept(container: ContainerClient) -> None:
     settings = ContentSettings("text/plain", "gzip", "en", "attachment", "no-cache")
     blob = container.get_blob_client("a.txt")
-    blob.upload_blob(b"x", content_settings=settings, metadata={"one": "1", "two": "zwei drei"}, tags={"k": "v 1"}, standard_blob_tier=StandardBlobTier.COOL)
+    blob.upload_blob(
+        b"x",
+        content_settings=settings,
+        metadata={"one": "1", "two": "zwei drei"},
+        tags={"k": "v 1"},
+        standard_blob_tier=StandardBlobTier.COOL,
+    )
     shown = blob.get_blob_properties()
     for name in ("content_type", "content_encoding", "content_language", "content_disposition", "cache_control"):
         assert shown.content_settings[name] == settings[name]
@@ -106,7 +112,17 @@ def test_metadata_properties_tags_and_tier_change_without_the_bytes(container: C
 
 @pytest.mark.parametrize(
     ("offset", "length"),
-    [(0, 1), (0, 10), (CHUNK - 1, 2), (CHUNK, CHUNK), (3 * CHUNK + 5, 10 * CHUNK), ((1 << 20) - 7, 14), (0, 3_000_000), (2_999_999, 1), (2_999_990, 100)],
+    [
+        (0, 1),
+        (0, 10),
+        (CHUNK - 1, 2),
+        (CHUNK, CHUNK),
+        (3 * CHUNK + 5, 10 * CHUNK),
+        ((1 << 20) - 7, 14),
+        (0, 3_000_000),
+        (2_999_999, 1),
+        (2_999_990, 100),
+    ],
 )
 def test_a_range_is_the_slice(container: ContainerClient, offset: int, length: int) -> None:
     data = os.urandom(3_000_000)
@@ -128,7 +144,9 @@ def test_a_range_is_answered_with_206_and_its_place(studio: Studio, container: C
         reply = ask(studio, "GET", target, header)
         assert (reply.status, reply.headers["content-range"], reply.body) == (206, place, body)
         assert "content-md5" not in reply.headers
-        assert reply.headers["x-ms-blob-content-md5"] == base64.b64encode(hashlib.md5(b"0123456789", usedforsecurity=False).digest()).decode()
+        assert (
+            reply.headers["x-ms-blob-content-md5"] == base64.b64encode(hashlib.md5(b"0123456789", usedforsecurity=False).digest()).decode()
+        )
     assert ask(studio, "GET", target, {"range": "lines=1-2"}).status == 200
     for header in ({"x-ms-range": "bytes=10-"}, {"range": "bytes=99-100"}):
         reply = ask(studio, "GET", target, header)
@@ -204,7 +222,13 @@ def test_a_stream_of_unknown_length_is_uploaded(container: ContainerClient) -> N
 
 def test_every_answer_names_its_request_and_version(studio: Studio, container: ContainerClient) -> None:
     container.upload_blob("a", b"x")
-    for method, path in (("GET", "/a"), ("HEAD", "/a"), ("GET", "/absent"), ("GET", "?restype=container&comp=list"), ("PUT", "/a?comp=lease")):
+    for method, path in (
+        ("GET", "/a"),
+        ("HEAD", "/a"),
+        ("GET", "/absent"),
+        ("GET", "?restype=container&comp=list"),
+        ("PUT", "/a?comp=lease"),
+    ):
         reply = ask(studio, method, f"/{container.container_name}{path}", {"x-ms-version": "2021-12-02", "x-ms-client-request-id": "mine"})
         assert reply.headers["x-ms-version"] == "2021-12-02"
         assert reply.headers["x-ms-client-request-id"] == "mine"

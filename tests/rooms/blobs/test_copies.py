@@ -21,7 +21,9 @@ def other(studio: Studio) -> ContainerClient:
 
 @pytest.mark.parametrize("size", [0, 100, 50_000, 2_500_000])
 @pytest.mark.parametrize("waits", [False, True])
-def test_a_copy_has_the_bytes_and_what_was_known_of_them(container: ContainerClient, other: ContainerClient, size: int, *, waits: bool) -> None:
+def test_a_copy_has_the_bytes_and_what_was_known_of_them(
+    container: ContainerClient, other: ContainerClient, size: int, *, waits: bool
+) -> None:
     data = os.urandom(size)
     source = container.get_blob_client("from here/ü.bin")
     source.upload_blob(data, metadata={"m": "1"}, content_settings=ContentSettings("text/x", content_language="de"))
@@ -75,11 +77,17 @@ def test_the_source_is_decided_by_itself(studio: Studio, container: ContainerCli
     assert not mine.exists()
     key = studio.service().get_user_delegation_key(datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC) + timedelta(hours=1))
     token = generate_container_sas(
-        ACCOUNT, other.container_name, user_delegation_key=key, permission=ContainerSasPermissions(read=True), expiry=datetime.now(UTC) + timedelta(hours=1)
+        ACCOUNT,
+        other.container_name,
+        user_delegation_key=key,
+        permission=ContainerSasPermissions(read=True),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
     )
     mine.start_copy_from_url(f"{other.url}/secret?{token}")
     assert mine.download_blob().readall() == b"theirs"
-    mine.upload_blob_from_url(f"{other.url}/secret", source_authorization=f"Bearer token-{studio.service().credential._oid}", overwrite=True)  # noqa: SLF001
+    mine.upload_blob_from_url(
+        f"{other.url}/secret", source_authorization=f"Bearer token-{studio.service().credential._oid}", overwrite=True
+    )  # noqa: SLF001
 
 
 def test_conditions_hold_on_both_ends(container: ContainerClient) -> None:

@@ -82,7 +82,17 @@ def test_a_list_says_what_it_was_asked(studio: Studio, filled: ContainerClient) 
 
 
 @pytest.mark.parametrize(
-    "query", ["maxresults=0", "maxresults=-1", "maxresults=x", "marker=%C3%A4%00", "include=everything", "prefix=a%00", "prefix=e%CC%81", "prefix=a&prefix=b"]
+    "query",
+    [
+        "maxresults=0",
+        "maxresults=-1",
+        "maxresults=x",
+        "marker=%C3%A4%00",
+        "include=everything",
+        "prefix=a%00",
+        "prefix=e%CC%81",
+        "prefix=a&prefix=b",
+    ],
 )
 def test_a_malformed_question_is_refused(studio: Studio, container: ContainerClient, query: str) -> None:
     reply = ask(studio, "GET", f"/{container.container_name}?restype=container&comp=list&{query}")
@@ -94,5 +104,3 @@ def test_an_absent_container_has_no_list(studio: Studio) -> None:
     with pytest.raises(HttpResponseError) as refused:
         list(studio.container("no-such-container").list_blobs())
     assert refused.value.error_code == "ContainerNotFound"
-
-

@@ -227,9 +227,7 @@ def test_a_delegation_key_lives_for_a_week_at_most() -> None:
         ({"sip": "everywhere"}, "10.0.0.9", "https", False),
     ],
 )
-def test_a_signature_may_ask_for_a_protocol_and_for_addresses(
-    fields: dict[str, str], client: str, scheme: str, *, is_let_in: bool
-) -> None:
+def test_a_signature_may_ask_for_a_protocol_and_for_addresses(fields: dict[str, str], client: str, scheme: str, *, is_let_in: bool) -> None:
     signed = sas.read({"sv": "2026-10-06", "se": "2026-01-01T01:00:00Z", "sp": "r", "sr": "b", **fields})
     if is_let_in:
         sas.check_way(signed, client, scheme)

@@ -1,8 +1,10 @@
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from studiolo.kernel import clock
 from studiolo.kernel.faults import Unauthenticated
 from studiolo.kernel.resource import Caller
 from tests.rooms.iam.studio import HERE, ORIGIN, SUBSCRIPTION, Studio, guid, open_studio
@@ -82,6 +84,19 @@ async def test_a_code_works_once(studio: Studio) -> None:
     assert [reply.status for reply in replies] == [303, 403, 403]
     assert b"used already" in replies[1].body
     assert "set-cookie" not in replies[1].headers
+
+
+async def test_codes_and_sessions_end_by_themselves(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = clock.now()
+    late, early = await studio.iam.sessions.new_code(studio.beginning.owner), await studio.iam.sessions.new_code(studio.beginning.owner)
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(minutes=14))
+    session = await studio.iam.sessions.redeem(early)
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(minutes=16))
+    assert (await studio.form("/signin", {"code": late})).status == 403
+    assert (await studio.iam.sessions.caller(session)).oid == studio.beginning.owner
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(hours=12, minutes=15))
+    with pytest.raises(Unauthenticated):
+        await studio.iam.sessions.caller(session)
 
 
 async def test_an_unknown_an_empty_and_a_huge_code_get_a_clear_page(studio: Studio) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,11 @@ from typing import Any
 import msgspec
 
 from studiolo.kernel.control import Control, Outcome
-from studiolo.kernel.faults import Invalid
+from studiolo.kernel.faults import Invalid, Unavailable
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, parse, split
 from studiolo.kernel.operations import Operations
-from studiolo.kernel.resource import PLATFORM, Action, Caller, Catalog, Invocation, JsonObject, Resource, ResourceType, Step
-from studiolo.kernel.store.port import PutOperation, Write
+from studiolo.kernel.resource import PLATFORM, Action, Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType, Step
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms.templates import Room, room
 from studiolo.rooms.templates.backends.facade import KernelResources
@@ -31,14 +30,21 @@ VERSION = "2022-09-01"
 
 @dataclass
 class Gateway:
-    """Holds things that are called `slow` until a test lets them go."""
+    """Holds things that are called `slow` until a test lets them go, and is busy as often as a test says."""
 
+    busy: int = 0
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def things(gateway: Gateway) -> list[ResourceType]:
-    """Things with parts, keys and a size; `slow` ones wait at the gateway, a size of -1 is refused."""
+    """Things with parts, keys and a size; `slow` ones wait at the gateway, a size of -2 cannot be had."""
+
+    def admit(change: Change) -> Draft:
+        if gateway.busy > 0:
+            gateway.busy -= 1
+            raise Unavailable("The maker of things is busy.", retry_after_seconds=0.01)
+        return keep(change)
 
     async def keys(call: Invocation) -> JsonObject:
         return {"key": f"key of {call.resource.name}", "asked": call.body}
@@ -52,7 +58,7 @@ def things(gateway: Gateway) -> list[ResourceType]:
         return made
 
     return [
-        ResourceType(name=THING, schema=Anything, admit=keep, provision=provision, actions=(Action("listKeys", keys),), is_tracked=True),
+        ResourceType(name=THING, schema=Anything, admit=admit, provision=provision, actions=(Action("listKeys", keys),), is_tracked=True),
         ResourceType(name=f"{THING}/parts", schema=Anything, admit=keep),
         ResourceType(name="Microsoft.Authorization/locks", schema=Anything, admit=keep, is_extension=True),
     ]
@@ -108,31 +114,38 @@ class Bench:
         await self.control.store.close()
 
 
-async def ended(bench: Bench, operation_id: str) -> str:
-    """Wait for the end of a long operation; its last status."""
+async def until(bench: Bench, holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a commit after which something holds."""
     news = asyncio.Event()
-
-    def listener(writes: Sequence[Write]) -> None:
-        if any(isinstance(write, PutOperation) for write in writes):
-            news.set()
-
-    bench.control.store.listen(listener)
+    bench.control.store.listen(lambda _: news.set())
     async with asyncio.timeout(20):
         while True:
             news.clear()
-            row = await bench.control.store.operation(operation_id)
-            if row is not None and row.status != "InProgress":
-                return row.status
+            if await holds():
+                return
             await news.wait()
 
 
-async def open_bench(path: Path, *, patience_seconds: float = 20.0, gateway: Gateway | None = None) -> Bench:
+async def ended(bench: Bench, operation_id: str) -> str:
+    """Wait for the end of a long operation; its last status."""
+    seen: list[str] = []
+
+    async def has_ended() -> bool:
+        row = await bench.control.store.operation(operation_id)
+        seen.append(row.status if row else "InProgress")
+        return seen[-1] != "InProgress"
+
+    await until(bench, has_ended)
+    return seen[-1]
+
+
+async def open_bench(path: Path, *, patience_seconds: float = 20.0, patience_of_deployments: float = 60.0) -> Bench:
     """The room on the database in `path`, which may be there already."""
     store = SqliteStore(path / "studiolo.db")
-    gateway = gateway or Gateway()
+    gateway = Gateway()
     known: list[Control] = []
     opened = room(
-        resources=KernelResources(lambda: known[0]),
+        resources=KernelResources(lambda: known[0], patience_seconds=patience_of_deployments),
         records=StoredRecords(store),
         seals=KeySeals(bytes(range(32))),
         knows=lambda name: known[0].catalog.find(name) is not None,

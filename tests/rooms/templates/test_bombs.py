@@ -98,6 +98,7 @@ BOMBS: dict[str, dict[str, Any]] = {
     "built values in values": {"variables": doubled("[createArray(@)]", 1, 60), **output("[variables('v59')]")},
     "a text that is too long": {"variables": {"v": "x" * 1_048_577}, **output("[variables('v')]")},
     "children of children": {"resources": [family(17)]},
+    "one long text by join": {"variables": {"v": "x" * 1000}, **output("[join(range(0, 10000), variables('v'))]")},
     "parsed values in values": output("[json('" + "[" * 5000 + "]" * 5000 + "')]"),
     "too many resources": {"resources": [thing("[concat('a', copyIndex())]", copy={"name": "l", "count": 801})]},
     "too many resources in all": {
@@ -139,6 +140,11 @@ def test_a_bomb_does_not_fill_the_memory() -> None:
     finally:
         tracemalloc.stop()
     assert most < MOST_BYTES
+
+
+def test_a_given_value_may_not_be_nested_too_deeply() -> None:
+    with pytest.raises(Invalid, match="nested more than 40 levels"):
+        plan(template(parameters={"p": {"type": "array"}}), given={"p": deep(50)})
 
 
 def test_a_large_honest_template_is_planned() -> None:

@@ -5,7 +5,8 @@ import pytest
 from studiolo.kernel.faults import Conflict, Fault, Forbidden, Invalid, NotFound, NotOffered
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import Caller
-from tests.rooms.templates.bench import THING, Bench, crashed_and_started_again, ended, open_bench
+from studiolo.rooms.templates.backends.seals import KeySeals
+from tests.rooms.templates.bench import THING, Bench, crashed_and_started_again, ended, open_bench, until
 from tests.rooms.templates.planning import deployment, template, thing
 from tests.support.kernel import GROUP, OWNER, READER
 
@@ -243,6 +244,11 @@ async def test_a_secret_is_neither_kept_readable_nor_shown(tmp_path: Path) -> No
     assert b"correct-horse" not in kept
 
 
+async def is_shown_as_running(bench: Bench, name: str) -> bool:
+    about = [step["properties"] for step in await bench.steps()]
+    return any(one["provisioningState"] == "Running" and one["targetResource"]["resourceName"] == name for one in about)
+
+
 def everything_in(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.iterdir())
 
@@ -299,6 +305,7 @@ async def test_a_running_deployment_can_be_cancelled_and_not_replaced_or_deleted
         with pytest.raises(Forbidden):
             await bench.act("cancel", caller=READER)
         assert await bench.act("cancel") is None
+        await until(bench, lambda: is_shown_as_running(bench, "slow"))
         bench.gateway.opened.set()
         assert await ended(bench, outcome.operation.id) == "Failed"
         assert (await bench.get(bench.id()))["properties"]["provisioningState"] == "Canceled"
@@ -323,6 +330,9 @@ async def test_validating_says_what_would_be_written_and_writes_nothing(bench: B
         await bench.act("validate", body)
     with pytest.raises(Forbidden):
         await bench.act("validate", body, caller=READER)
+    nowhere = parse(bench.id(group="/subscriptions/s1/resourceGroups/nowhere"))
+    with pytest.raises(NotFound):
+        await bench.control.act(OWNER, nowhere, "validate", body, {})
 
 
 async def test_the_template_can_be_had_back_and_holds_no_given_value(bench: Bench) -> None:
@@ -349,8 +359,58 @@ async def test_names_may_rest_on_the_groups_location_and_the_right_is_still_aske
     bench.grants.roles["helper"] = [("Reader", "/"), ("Contributor", bench.id("mine"))]
     bench.grants.changes += 1
     with pytest.raises(Fault):
-        await bench.deploy(template(resources=[thing("[concat('b-', resourceGroup().location)]")]), name="mine", caller=helper)
+        await bench.deploy(template(resources=[thing("[uniqueString(string(resourceGroup()))]")]), name="mine", caller=helper)
     assert await bench.names() == ["a-local"]
+
+
+async def test_a_part_that_is_busy_for_a_moment_does_not_fail_the_deployment(bench: Bench) -> None:
+    bench.gateway.busy = 2
+    shown = await bench.deploy(template(resources=[thing("a")]))
+    assert shown["provisioningState"] == "Succeeded"
+
+
+async def test_a_resource_that_takes_longer_than_anybody_waits_fails_the_deployment(tmp_path: Path) -> None:
+    bench = await open_bench(tmp_path, patience_seconds=0.05, patience_of_deployments=0.1)
+    try:
+        outcome = await bench.begin(template(resources=[thing("slow")]))
+        assert outcome.operation is not None
+        assert await ended(bench, outcome.operation.id) == "Failed"
+        assert (await bench.get(bench.id()))["properties"]["error"]["details"][0]["code"] == "ResourceDeploymentTimeout"
+    finally:
+        await bench.close()
+
+
+async def test_a_resource_that_fails_after_a_while_fails_the_deployment(tmp_path: Path) -> None:
+    bench = await open_bench(tmp_path, patience_seconds=0.05)
+    try:
+        outcome = await bench.begin(template(resources=[thing("slow", properties={"size": -2})]))
+        assert outcome.operation is not None
+        await until(bench, lambda: is_shown_as_running(bench, "slow"))
+        bench.gateway.opened.set()
+        assert await ended(bench, outcome.operation.id) == "Failed"
+        assert (await bench.get(bench.id()))["properties"]["error"]["details"][0]["code"] == "SizeNotAvailable"
+    finally:
+        await bench.close()
+
+
+async def test_a_deployment_of_many_resources_shows_all_its_steps(bench: Bench) -> None:
+    many = thing("[format('l{0}', copyIndex())]", of="Microsoft.Authorization/locks", copy={"name": "l", "count": 201})
+    await bench.deploy(template(resources=[many]))
+    assert len(await bench.room.records.list(parse(bench.id()))) == 201
+
+
+def test_what_was_sealed_opens_at_its_place_alone() -> None:
+    seals = KeySeals(bytes(32))
+    sealed = seals.seal(b"words" * 100, "here")
+    assert seals.open(sealed, "here") == b"words" * 100
+    for wrong, place, other in (
+        (sealed, "there", seals),
+        (sealed[:-8] + "AAAAAAA=", "here", seals),
+        (sealed, "here", KeySeals(bytes([1] * 32))),
+    ):
+        with pytest.raises(Fault) as caught:
+            other.open(wrong, place)
+        assert caught.value.code == "SecretDamaged"
 
 
 async def test_surroundings_that_nobody_sent_are_refused(bench: Bench) -> None:

@@ -249,6 +249,7 @@ def test_functions_of_place_tell_where_the_deployment_goes(expression: str, mean
         ("[groupBy(createArray(1), lambda('x', 1))]", "must give a string; it gave a number"),
         ("[mapValues(createArray(), lambda('x', 1))]", "argument 1 must be an object"),
         ("[map(createArray(1), lambda('x', lambdaVariables('y')))]", "no lambda variable 'y'"),
+        ("[parameters(1)]", "argument 1 must be a string; it is a number"),
         ("[reference('b')]", "'b' is not defined in the template"),
         ("[reference('/x/y')]", "the api-version must be given"),
         ("[reference('/x/y', '2026-01-01', 'Half')]", "can only be 'Full'"),

@@ -5,7 +5,7 @@ import pytest
 from studiolo.kernel.faults import Fault, Invalid, NotOffered
 from studiolo.rooms.templates.domain.bodies import body
 from studiolo.rooms.templates.domain.plan import Plan
-from tests.rooms.templates.planning import FACTS, GROUP, SUBSCRIPTION, deployment, names, plan, template, thing
+from tests.rooms.templates.planning import FACTS, GROUP, SUBSCRIPTION, deployment, names, plan, template, thing, value
 
 PARAMETER_CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"type": "string"}, {}, "a value is missing for the parameters 'p'"),
@@ -18,7 +18,7 @@ PARAMETER_CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"type": "secureObject"}, {"p": []}, "must be of type 'secureobject'"),
     ({"type": "string", "allowedValues": ["a", "b"]}, {"p": "c"}, "allowed values: 'a', 'b'"),
     ({"type": "int", "minValue": 2}, {"p": 1}, "beyond its minValue of 2"),
-    ({"type": "int", "maxValue": 2}, {"p": 3}, "beyond its maxValue of 2"),
+    ({"type": "int", "minValue": 1, "maxValue": 2}, {"p": 3}, "beyond its maxValue of 2"),
     ({"type": "string", "minLength": 2}, {"p": "x"}, "beyond its minLength of 2"),
     ({"type": "array", "maxLength": 1}, {"p": [1, 2]}, "beyond its maxLength of 1"),
     ({"type": "nonsense"}, {"p": 1}, "is not a parameter type"),
@@ -426,8 +426,10 @@ def test_a_function_of_the_template_takes_what_it_declares() -> None:
     own = own_function(parameters=[{"name": "p", "type": "int"}], output={"type": "int", "value": "[parameters(toLower('Q'))]"})
     with pytest.raises(Invalid, match="the function has no parameter 'q'"):
         plan(template(functions=[own], resources=[thing("a", properties={"p": "[n.f(1)]"})]))
-    with pytest.raises(Invalid, match="'n.f' takes 1 arguments; 2 are given"):
+    with pytest.raises(Invalid, match=r"'n\.f' takes 1 arguments; 2 are given"):
         plan(template(functions=[own], resources=[thing("a", properties={"p": "[n.f(1, 2)]"})]))
+    with pytest.raises(Invalid, match=r"'n\.f' takes 1 arguments; 2 are given"):
+        value("[n.f(1, 2)]", functions=[own])
 
 
 def test_a_loop_that_rests_on_a_look_up_is_unrolled_when_it_runs() -> None:
@@ -454,6 +456,15 @@ def test_a_nested_parameter_may_be_a_whole_look_up() -> None:
     assert [item.id.name for item in plan(raw).everything()] == ["a", "n", "x"]
     raw["resources"][0]["properties"]["parameters"]["p"] = "[reference('a').whole]"
     assert [item.id.name for item in plan(raw).everything()] == ["a", "n", "x"]
+
+
+def test_a_nested_deployment_may_go_to_the_subscription() -> None:
+    inner = template(resources=[thing("g", of="Microsoft.Resources/resourceGroups", location="local")])
+    found = plan(template(resources=[deployment("n", inner, scope="inner", subscriptionId=SUBSCRIPTION, location="local")]))
+    assert [item.id.text.removeprefix(f"/subscriptions/{SUBSCRIPTION}/") for item in found.everything()] == [
+        "providers/Microsoft.Resources/deployments/n",
+        "resourceGroups/g",
+    ]
 
 
 def test_functions_of_the_template_see_their_arguments_alone() -> None:

@@ -19,6 +19,7 @@ from studiolo.rooms.blobs.service.containers import contended, new_etag
 from studiolo.rooms.blobs.service.index import SEPARATOR, Index
 from studiolo.rooms.blobs.service.pieces import STRETCH, Body, Moved, Pieces, Stream, Sums, Written
 from studiolo.rooms.blobs.service.purge import Purge
+from studiolo.rooms.blobs.service.turns import Turn, Turns
 
 _RACES = 20
 _BATCH = 1000
@@ -84,6 +85,7 @@ class Blobs:
     def __init__(self, store: Store, index: Index, pieces: Pieces, purge: Purge) -> None:
         self._store = store
         self._purge = purge
+        self._turns = Turns()
         self.index = index
         self.pieces = pieces
 
@@ -150,33 +152,34 @@ class Blobs:
         """
         key = await self.pieces.key_of(container)
         for _ in range(_RACES):
-            old = await self.index.find(container, name)
-            check_terms(terms, old)
+            turn, old = await self._present(container, name)
             try:
+                check_terms(terms, old)
                 draft = await draw(old)
                 lost, lists = ((), []) if keeps_bytes or old is None else await self.index.parts(old.blob)
+            except Fault:
+                if turn is None or await turn.is_durable():
+                    raise
+                continue
             except Moved:
+                if turn is not None:
+                    await turn.is_durable()
                 continue
             kept = {piece.ref for piece in draft.pieces}
-            lost = [piece for piece in lost if piece.ref not in kept]
             staged = await self.staged(container, name) if ends_staging else []
-            lost += [piece for piece in map(self.index.staged_piece, staged) if piece.ref not in kept]
+            lost = [piece for piece in (*lost, *map(self.index.staged_piece, staged)) if piece.ref not in kept]
             blob, more = (draft.blob, []) if keeps_bytes else self.index.listed(container, name, key, draft.blob, draft.pieces)
             made = Etagged(new_etag(), blob)
             writes = [
                 *draft.writes,
                 *more,
                 PutEntry(container.blobs, Entry(name, made.etag, self.index.encode(blob)), expect=old.etag if old else ABSENT),
-                *self.pieces.dropped(lost),
-                *(DropPayload(ref) for ref in lists),
+                *self._gone(lost, lists),
                 *(DropEntry(container.staged, entry.key, expect=entry.etag) for entry in staged),
             ]
-            try:
-                await self._store.commit(*writes)
-            except Stale:
-                continue
-            self.committed(container, lost)
-            return made
+            if await self._is_committed(container, name, turn, made, writes):
+                self.committed(container, lost)
+                return made
         raise contended()
 
     async def delete(self, container: Container, name: str, terms: Terms) -> None:
@@ -187,18 +190,44 @@ class Blobs:
             Stale: a condition does not hold.
         """
         for _ in range(_RACES):
-            old = await self.get(container, name)
-            check_write(terms.conditions, old.etag, old.blob.modified)
+            turn, old = await self._present(container, name)
             try:
+                if old is None:
+                    raise absent()
+                check_write(terms.conditions, old.etag, old.blob.modified)
                 lost, lists = await self.index.parts(old.blob)
-                await self._store.commit(
-                    DropEntry(container.blobs, name, expect=old.etag), *self.pieces.dropped(lost), *(DropPayload(ref) for ref in lists)
-                )
-            except (Moved, Stale):
+            except Fault:
+                if turn is None or await turn.is_durable():
+                    raise
                 continue
-            self.committed(container, lost)
-            return
+            except Moved:
+                if turn is not None:
+                    await turn.is_durable()
+                continue
+            writes = [DropEntry(container.blobs, name, expect=old.etag), *self._gone(lost, lists)]
+            if await self._is_committed(container, name, turn, None, writes):
+                self.committed(container, lost)
+                return
         raise contended()
+
+    async def _present(self, container: Container, name: str) -> tuple[Turn | None, Etagged | None]:
+        """What the next writer builds on: the newest state on its way to the disk, else the one on it."""
+        turn = self._turns.newest(container.cid, name)
+        return (turn, turn.made) if turn is not None else (None, await self.index.find(container, name))
+
+    async def _is_committed(self, container: Container, name: str, on: Turn | None, made: Etagged | None, writes: Sequence[Write]) -> bool:
+        """Commit what was built on a turn; False if somebody else was quicker."""
+        if self._turns.newest(container.cid, name) is not on:
+            return False
+        try:
+            with self._turns.take(container.cid, name, made):
+                await self._store.commit(*writes)
+        except Stale:
+            return False
+        return True
+
+    def _gone(self, lost: Sequence[Piece], lists: Sequence[str]) -> list[Write]:
+        return [*self.pieces.dropped(lost), *(DropPayload(ref) for ref in lists)]
 
     async def read(self, container: Container, name: str, found: Etagged, start: int, end: int) -> bytes | AsyncIterator[bytes]:
         """The bytes of a half-open span of a blob that was found; what is long comes as a stream.
@@ -211,6 +240,9 @@ class Blobs:
             return b""
         key = await self.pieces.key_of(container)
         pieces = await self.index.pieces(container, name, key, found.blob)
+        if len(pieces) == 1 and not pieces[0].is_object:
+            plain = await self.pieces.small(key, container, name, pieces[0])
+            return plain[start:end]
         span = self.pieces.span(key, container, name, pieces, start, end)
         if end - start <= STRETCH and len(pieces) == 1:
             return await self._joined(span.next, end - start)

@@ -40,6 +40,7 @@ class LooseObjects:
         self._waiting: set[str] = set()
         self._rubbish: asyncio.Queue[str] = asyncio.Queue()
         self._sweeper: asyncio.Task[None] | None = None
+        self._is_swept = asyncio.Event()
 
     async def start(self) -> None:
         """Begin to remove, in the background, what earlier processes have left."""
@@ -102,8 +103,12 @@ class LooseObjects:
                         self._rubbish.put_nowait(name)
 
     async def settle(self) -> None:
-        """Return when everything that was discarded before is removed; for drills."""
+        """Return when everything that was discarded before is removed."""
         await self._rubbish.join()
+
+    async def swept(self) -> None:
+        """Return when what earlier processes have left is removed."""
+        await self._is_swept.wait()
 
     async def _fill(self) -> None:
         names = ["o" + clock.new_tag() + clock.new_tag() for _ in range(_STOCK)]
@@ -120,6 +125,7 @@ class LooseObjects:
 
     async def _sweep(self) -> None:
         await self._sweep_left_behind()
+        self._is_swept.set()
         while True:
             names = [await self._rubbish.get()]
             while len(names) < _BATCH and not self._rubbish.empty():

@@ -124,6 +124,18 @@ class Pieces:
         """A half-open, non-empty span of plain bytes over consecutive pieces, to be read."""
         return Span(self._fetch, key, place_of(container, blob), _plan(pieces, start, end))
 
+    async def small(self, key: bytes, container: Container, blob: str, piece: Piece) -> bytes:
+        """All plain bytes of a piece that lies as a payload.
+
+        Raises:
+            Moved: it is gone.
+            Damaged: it does not open.
+        """
+        sealed = await self._store.payload(piece.ref)
+        if sealed is None:
+            raise Moved(piece.ref)
+        return bytes(Seal(key, place_of(container, blob), piece).open(sealed))
+
     def hold(self, pieces: Iterable[Piece]) -> ExitStack:
         """Keep pieces from being removed until the result is closed."""
         stack = ExitStack()

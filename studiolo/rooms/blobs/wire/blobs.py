@@ -74,6 +74,8 @@ class BlobOperations:
 
     async def get(self, call: Call, permit: Permit, _: Params) -> Answer:
         """Get Blob, whole or a range of it; also Get Blob Properties."""
+        if call.raw_path.endswith("/"):
+            return await self._no_folder(call, permit)
         visit = await self._door.enter(call)
         check_plain(visit)
         conditions = conditions_of(call.headers)
@@ -91,6 +93,12 @@ class BlobOperations:
             except Moved:
                 continue
         raise lost_bytes()
+
+    async def _no_folder(self, call: Call, permit: Permit) -> Answer:
+        """Clients ask for `name/` to learn whether a folder marker is there. No name ends so: decide on the name, and say no."""
+        visit = await self._door.enter(call, call.raw_path.removesuffix("/"))
+        await visit.may_read(permit, None)
+        raise absent()
 
     async def _shown(self, visit: Visit, container: Container, found: Etagged) -> Answer:
         call, size = visit.call, found.blob.size

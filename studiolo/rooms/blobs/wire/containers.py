@@ -96,11 +96,12 @@ class ContainerOperations:
         return Answer(202, b"", [("x-ms-version", version_of(call))])
 
     async def list_blobs(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:
-        """List Blobs, flat or by a delimiter."""
+        """List Blobs, flat or by a delimiter. On the path of a folder: those in it, with names that begin behind it."""
         visit = await self._door.enter(call)
         query = visit.query
+        folder = f"{visit.address.blob}/" if visit.address.blob else ""
         asked = Listing(
-            prefix=query.get("prefix", ""),
+            prefix=folder + query.get("prefix", ""),
             delimiter=query.get("delimiter", ""),
             after=_behind(query.get("marker", "")),
             limit=_page_size(visit),
@@ -111,7 +112,7 @@ class ContainerOperations:
         await visit.may_list(permit, asked.prefix)
         container = await self._storage.containers.get(visit.account, visit.address.container)
         page = await self._storage.lister.page(container, asked)
-        lines = [Line(item.name, item.etag, item.blob, item.is_folder) for item in page.items]
+        lines = [Line(item.name.removeprefix(folder), item.etag, item.blob, item.is_folder) for item in page.items]
         head = f'<EnumerationResults ServiceEndpoint="{call.origin}/" ContainerName="{visit.address.container}">'
         told = _told(visit, ("Prefix", "prefix"), ("Marker", "marker"), ("MaxResults", "maxresults"), ("Delimiter", "delimiter"))
         body = blob_list(head, told, lines, _marker(page.next), Shown("metadata" in includes, "tags" in includes))

@@ -49,6 +49,7 @@ def _blob_routes(storage: Storage, door: Door) -> list[Route]:
     return [
         on("GET", "blocklist", Guard((READ,)), blocks.list, "Get Block List"),
         on("GET", "tags", Guard((READ_TAGS,)), blobs.get_tags, "Get Blob Tags"),
+        Route("GET", _BLOB, Guard((READ,)), whole.list_blobs, {"restype": "container", "comp": "list"}, "List Blobs of a folder"),
         Route("GET", _BLOB, Guard((GET_INFO,), is_data=False), whole.show_account, _INFO, "Get Account Information"),
         on("GET", "", Guard((READ,)), blobs.get, "Get Blob"),
         on("HEAD", "", Guard((READ,)), blobs.get, "Get Blob Properties"),

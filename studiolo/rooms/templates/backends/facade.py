@@ -16,15 +16,15 @@ from studiolo.kernel.resource import Caller, JsonObject, Resource
 
 _BUSY = frozenset({"creating", "updating", "running", "accepted", "deleting"})
 _LOOK_SECONDS = 0.1
-_PATIENCE_SECONDS = 3600.0
 _decode = msgspec.json.Decoder().decode
 
 
 class KernelResources:
     """See `ports.Resources`. `control` is asked for at each use, since the catalog that it holds names our types."""
 
-    def __init__(self, control: Callable[[], Control]) -> None:
+    def __init__(self, control: Callable[[], Control], *, patience_seconds: float = 3600.0) -> None:
         self._control = control
+        self._patience_seconds = patience_seconds
 
     async def find(self, id_: ResourceId) -> Resource | None:
         """See `ports.Resources.find`."""
@@ -42,15 +42,12 @@ class KernelResources:
         if outcome.operation is None:
             return _decode(outcome.doc)
         operation = outcome.operation
-        async with _patience(id_):
+        async with self._patience(id_):
             while operation.status == "InProgress":
                 await asyncio.sleep(_LOOK_SECONDS)
                 operation = await control.store.operation(operation.id) or operation
         if operation.status != "Succeeded":
             raise Steps.fault_of(operation)
-        made = await control.find(id_)
-        if made is None:
-            raise Conflict(f"'{id_}' was deleted while it was being made.", code="ResourceDeleted")
         return await self.get(caller, id_, api_version)
 
     async def get(self, caller: Caller, id_: ResourceId, api_version: str) -> JsonObject:
@@ -64,17 +61,18 @@ class KernelResources:
 
     async def _until_idle(self, id_: ResourceId) -> None:
         """Wait for a write that is still under way: after a crash, the one that an earlier try of ours began."""
-        async with _patience(id_):
+        async with self._patience(id_):
             while (found := await self._control().find(id_)) is not None:
                 if str(found.properties.get("provisioningState", "")).lower() not in _BUSY:
                     return
                 await asyncio.sleep(_LOOK_SECONDS)
 
-
-@asynccontextmanager
-async def _patience(id_: ResourceId) -> AsyncGenerator[None]:
-    try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            yield
-    except TimeoutError:
-        raise Conflict(f"'{id_}' was not ready within {_PATIENCE_SECONDS:.0f} seconds.", code="ResourceDeploymentTimeout") from None
+    @asynccontextmanager
+    async def _patience(self, id_: ResourceId) -> AsyncGenerator[None]:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                yield
+        except TimeoutError:
+            raise Conflict(
+                f"'{id_}' was not ready within {self._patience_seconds:.0f} seconds.", code="ResourceDeploymentTimeout"
+            ) from None

@@ -18,10 +18,10 @@ EXPRESSION_CHARACTERS: Final = 24_576
 VALUE_CHARACTERS: Final = 1_048_576
 
 # Ours: what keeps one template from eating the server. Depths count levels of calls, lookups and JSON together;
-# a level takes at most five frames of the interpreter's stack.
+# a level takes at most seven frames of the interpreter's stack.
 EXPRESSION_LEVELS: Final = 40
 JSON_LEVELS: Final = 40
-LEVELS: Final = 110
+LEVELS: Final = 90
 NESTED_DEPLOYMENTS: Final = 5
 RANGE: Final = 10_000
 WORK: Final = 500_000

@@ -12,14 +12,12 @@ def admit_group(change: Change) -> Draft:
     """The resource group that may be written.
 
     Raises:
-        Invalid: no location (code `LocationRequired`), or a name that ends in a period.
+        Invalid: no location (code `LocationRequired`).
         Conflict: it would move (code `InvalidResourceGroupLocation`).
     """
     place = change.new.location
     if not place:
         raise Invalid("The location property is required for this definition.", code="LocationRequired", target="location")
-    if change.id.name.endswith("."):
-        raise Invalid("The name of a resource group cannot end in a period.", code="InvalidResourceName", target="name")
     if change.old is not None and (change.old.location or "").lower() != place.lower():
         raise Conflict(
             f"The resource group '{change.id.name}' exists already in location '{change.old.location}'; a group cannot move.",
@@ -45,9 +43,5 @@ def admit_subscription(change: Change, tenant: str) -> Draft:
 
 
 def refuse(change: Change) -> Draft:
-    """Nobody writes the steps of a deployment but its run.
-
-    Raises:
-        Forbidden: always.
-    """
-    raise Forbidden(f"'{change.id.name}' is a record of a deployment; nobody can write it.")
+    """Nobody writes the steps of a deployment but its run: the type offers no verb that comes here."""
+    raise AssertionError(change.id.text)

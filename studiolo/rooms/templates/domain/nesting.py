@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from studiolo.kernel.faults import NotOffered
 from studiolo.rooms.templates.domain import bounds
-from studiolo.rooms.templates.domain.template import DEPLOYMENTS, Declared, Template, read
+from studiolo.rooms.templates.domain.names import DEPLOYMENTS
+from studiolo.rooms.templates.domain.template import Declared, Template, read
 from studiolo.rooms.templates.domain.values import Json, JsonMap, broken, find_key, map_at, member, word_for
 from studiolo.rooms.templates.domain.world import Facts, Named, World
 

@@ -14,12 +14,13 @@ from studiolo.rooms.templates.domain.bodies import body, order_for
 from studiolo.rooms.templates.domain.bounds import Meter
 from studiolo.rooms.templates.domain.check import check
 from studiolo.rooms.templates.domain.evaluation import Evaluation, loop_count
+from studiolo.rooms.templates.domain.names import DEPLOYMENTS, GROUPS
 from studiolo.rooms.templates.domain.nesting import put_into
 from studiolo.rooms.templates.domain.order import Links, aliases, arranged
 from studiolo.rooms.templates.domain.outputs import shown_output
 from studiolo.rooms.templates.domain.parameters import fill
 from studiolo.rooms.templates.domain.targets import Target, id_of, scope_of
-from studiolo.rooms.templates.domain.template import DEPLOYMENTS, Declared, read
+from studiolo.rooms.templates.domain.template import Declared, read
 from studiolo.rooms.templates.domain.values import LATER, Json, JsonMap, Later, broken, find_key, member, word_for
 from studiolo.rooms.templates.domain.world import Facts, Fresh, Named, World
 
@@ -187,7 +188,7 @@ def facts_within(facts: Facts, scope: str, name: str) -> Facts:
         group = {
             "id": scope,
             "name": parts[4],
-            "type": "Microsoft.Resources/resourceGroups",
+            "type": GROUPS,
             "location": LATER,
             "tags": LATER,
             "properties": LATER,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from studiolo.kernel.faults import NotFound
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Caller, JsonObject, Resource
+from studiolo.rooms.templates.domain.names import GROUPS
 from studiolo.rooms.templates.domain.outputs import TYPE_WORDS
 from studiolo.rooms.templates.domain.plan import Item, Plan
 from studiolo.rooms.templates.domain.values import LATER, Json, JsonMap
 from studiolo.rooms.templates.domain.world import Facts
-
-OPERATIONS: Final = "Microsoft.Resources/deployments/operations"
 
 
 def scope_text(id_: ResourceId) -> str:
@@ -55,7 +54,7 @@ def _group(id_: ResourceId, found: Mapping[str, Resource | None] | None) -> Json
     if not id_.group:
         return None
     scope = scope_text(id_)
-    shown: JsonMap = {"id": scope, "name": id_.group, "type": "Microsoft.Resources/resourceGroups", "location": LATER, "tags": LATER}
+    shown: JsonMap = {"id": scope, "name": id_.group, "type": GROUPS, "location": LATER, "tags": LATER}
     if found is None:
         return shown
     kept = found.get(scope.lower())

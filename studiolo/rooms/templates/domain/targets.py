@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from studiolo.kernel.faults import Invalid, NotOffered
 from studiolo.kernel.ids import ResourceId, parse
+from studiolo.rooms.templates.domain.names import DEPLOYMENTS, GROUPS
 from studiolo.rooms.templates.domain.places import ident
-from studiolo.rooms.templates.domain.template import DEPLOYMENTS
 from studiolo.rooms.templates.domain.values import Misuse, broken
-
-GROUPS: Final = "Microsoft.Resources/resourceGroups"
 
 
 @dataclass(frozen=True, slots=True)

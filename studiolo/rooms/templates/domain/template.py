@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from studiolo.kernel.faults import NotOffered
 from studiolo.rooms.templates.domain import bounds
 from studiolo.rooms.templates.domain.values import Json, JsonMap, broken, find_key, map_at, member, text_at, word_for
 
-DEPLOYMENTS: Final = "Microsoft.Resources/deployments"
 _UNOFFERED = ("apiProfile", "definitions", "asserts")
 _SECTIONS = frozenset(
     {"$schema", "contentversion", "parameters", "variables", "functions", "resources", "outputs", "metadata", "languageversion"}

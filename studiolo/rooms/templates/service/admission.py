@@ -57,6 +57,8 @@ class Admission:
         Raises:
             Invalid, NotOffered: as `admit`.
         """
+        if change.is_delete:
+            return []  # the record of a deployment goes, its resources stay
         try:
             plan, _ = self._planned(change)
         except Later:

@@ -21,10 +21,11 @@ from studiolo.kernel.resource import Caller, JsonObject, Resource, Step, SystemD
 from studiolo.rooms.templates.domain.bodies import body
 from studiolo.rooms.templates.domain.bounds import Meter
 from studiolo.rooms.templates.domain.functions import named_guid
+from studiolo.rooms.templates.domain.names import OPERATIONS
 from studiolo.rooms.templates.domain.nesting import OUTER
 from studiolo.rooms.templates.domain.outputs import shown_output
 from studiolo.rooms.templates.domain.plan import Item, Plan, request_of
-from studiolo.rooms.templates.domain.shapes import OPERATIONS, duration_text, operation_properties
+from studiolo.rooms.templates.domain.shapes import duration_text, operation_properties
 from studiolo.rooms.templates.domain.values import JsonMap, as_map, broken
 from studiolo.rooms.templates.domain.world import Lookup, Unanswered
 from studiolo.rooms.templates.ports import Records, Resources
