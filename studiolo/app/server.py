@@ -32,6 +32,7 @@ HEAD_SECONDS: Final = 20.0
 BODY_SECONDS: Final = 60.0
 KEEP_ALIVE_SECONDS: Final = 75
 GRACE_SECONDS: Final = 10
+_FAREWELL_SECONDS: Final = 0.5
 MAX_CONNECTIONS: Final = 8192
 BACKLOG: Final = 2048
 _RENEWAL_SECONDS: Final = 12 * 3600.0
@@ -197,6 +198,12 @@ class Door(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser could not read."""
         self._refuse(400, "InvalidHttpRequest", "What came is not an HTTP/1.1 request.")
+
+    def shutdown(self) -> None:
+        """Say goodbye. An idle client's TLS may never answer it, and must not hold up the end of the server."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(_FAREWELL_SECONDS, self.transport.abort)
 
     def end_if_stalled(self, now: float) -> None:
         """Close the connection if its client keeps it waiting for longer than the limits allow."""

@@ -163,8 +163,6 @@ class Action:
     is_secret: bool = False
     # Runs although the resource is not there (yet): a template's validation.
     needs_no_resource: bool = False
-    # Answers 202 with an empty body where clients wait for an end that has already come.
-    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +222,8 @@ class ResourceType:
     creates_with_ok: bool = False
     # Attributes of the authorization specification (section 6) that this type's calls carry: (request, resource).
     attributes: Callable[[Change], tuple[JsonObject, JsonObject]] | None = None
-    read_action: str | None = None
+    # The name that permissions are made from where it is not the type's own (resource groups).
+    permission_name: str | None = None
     # Actions that `demands` asks for beyond those that follow from types and verbs.
     further_actions: tuple[str, ...] = ()
 
@@ -235,11 +234,8 @@ class ResourceType:
 
     def permission(self, verb: str) -> str:
         """The control action of a verb: read, write, delete or a POST action's name."""
-        if verb == "read" and self.read_action:
-            return self.read_action
-        if verb in ("read", "write", "delete"):
-            return f"{self.name}/{verb}"
-        return f"{self.name}/{verb}/action"
+        name = self.permission_name or self.name
+        return f"{name}/{verb}" if verb in ("read", "write", "delete") else f"{name}/{verb}/action"
 
     def all_actions(self) -> Iterator[str]:
         """Every control action that calls on this type ask for."""

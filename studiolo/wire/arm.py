@@ -127,7 +127,7 @@ class ArmSurface:
         name = found.type.rpartition("/")[2]
         result = await self._control.act(caller, target, name, await call.json(), query, version)
         if result is None:
-            return Answer(200 if not self._control.catalog.get(target.type).action(name).is_long else 202)
+            return Answer(204)
         return Answer(200, msgspec.json.encode(result), list(_JSON))
 
     async def _status(self, call: Call, caller: Caller, match: re.Match[str]) -> Answer:

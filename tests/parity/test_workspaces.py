@@ -554,3 +554,53 @@ def test_the_directory_is_closed_to_the_subscriptions_owner(studio: Studio) -> N
     """Owner of a subscription is not owner of the tenant: the command line's application cannot make people."""
     refused = studio.arm("PUT", f"{DIRECTORY}/applications/{uuid.uuid4()}", {"properties": {"displayName": "x"}})
     assert (refused.status, refused.code) == (403, "AuthorizationFailed")
+
+
+def test_whoever_makes_a_hub_owns_it(studio: Studio) -> None:
+    person = studio.person("maker")
+    workspaces = "Microsoft.MachineLearningServices/workspaces"
+    studio.grant(person.oid, _custom_role(studio, f"{workspaces}/read", f"{workspaces}/write", f"{workspaces}/hubs/write"), studio.group)
+    path = studio.workspace(unique("own"))
+    made = studio.arm("PUT", path, {"location": "local", "kind": "Hub", "properties": {}}, by=person)
+    assert made.status == 201
+    assert studio.may(person.oid, "Microsoft.Authorization/roleAssignments/write", path)
+    assert studio.may(person.oid, f"{workspaces}/delete", path)
+    assert not studio.may(person.oid, f"{workspaces}/delete", studio.workspace("home"))
+    assert not studio.may(person.oid, "Microsoft.Storage/storageAccounts/listkeys/action", made.json()["properties"]["storageAccount"])
+
+
+@pytest.mark.parametrize("member", ["storageAccount", "keyVault"])
+def test_a_hub_takes_no_storage_or_vault_that_its_maker_may_not_use(studio: Studio, member: str) -> None:
+    """Else the platform would write containers, and grants, into an account of somebody else on its behalf."""
+    person = studio.person("taker")
+    workspaces = "Microsoft.MachineLearningServices/workspaces"
+    own = f"{studio.group.rpartition('/')[0]}/{unique('own')}"
+    assert studio.arm("PUT", own, {"location": "local"}).status in (200, 201)
+    studio.grant(person.oid, _custom_role_at(studio, own, f"{workspaces}/read", f"{workspaces}/write", f"{workspaces}/hubs/write"), own)
+    somebodys = studio.arm("GET", studio.workspace("home")).json()["properties"][member]
+    absent = somebodys[:-4] + "none"
+    path = f"{own}/providers/{workspaces}/{unique('take')}"
+    seen = []
+    for id_ in (somebodys, absent):
+        refused = studio.arm("PUT", path, {"location": "local", "kind": "Hub", "properties": {member: id_}}, by=person)
+        seen.append((refused.status, refused.code))
+        assert studio.arm("GET", path).status == 404
+    assert [status for status, _ in seen] == [403, 403], seen
+
+
+def _custom_role_at(studio: Studio, scope: str, *actions: str) -> str:
+    body = {"roleName": unique("made"), "assignableScopes": [scope], "permissions": [{"actions": list(actions)}]}
+    made = studio.arm("PUT", f"{scope}/providers/Microsoft.Authorization/roleDefinitions/{uuid.uuid4()}", {"properties": body})
+    assert made.status == 201, made.body
+    return made.json()["id"]
+
+
+def test_an_identity_of_the_users_own_needs_storage_and_vault_that_exist(studio: Studio) -> None:
+    identity = f"{studio.group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{unique('who')}"
+    assert studio.arm("PUT", identity, {"location": "local"}).status == 201
+    path = studio.workspace(unique("user"))
+    asked = {"location": "local", "kind": "Hub", "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}}
+    refused = studio.arm("PUT", path, {**asked, "properties": {}})
+    assert refused.status == 400
+    assert refused.code
+    assert studio.arm("GET", path).status == 404

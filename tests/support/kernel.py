@@ -41,7 +41,7 @@ GROUPS = ResourceType(
     name="Microsoft.Resources/resourceGroups",
     schema=Anything,
     admit=keep,
-    read_action="Microsoft.Resources/subscriptions/resourceGroups/read",
+    permission_name="Microsoft.Resources/subscriptions/resourceGroups",
 )
 
 

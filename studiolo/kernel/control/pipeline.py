@@ -193,9 +193,9 @@ class Control:
             declared.check_name(change.id.name)
         declared.check_properties(change.new.properties)
         parents = await self._holders.expected(change, declared)
+        change = replace(change, facts=await self._holders.facts(declared, change))
         for demand in declared.demands(change) if declared.demands else ():
             await self.gate.require(caller, demand.action, demand.scope.text)
-        change = replace(change, facts=await self._holders.facts(declared, change))
         admitted = declared.admit(change)
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
@@ -209,7 +209,9 @@ class Control:
         if declared.provision is not None:
             state = "Creating" if old is None else "Updating"
             resource = msgspec.structs.replace(resource, properties={**resource.properties, "provisioningState": state})
-            operation = self._operations.new(PROVISION, resource.id, caller, context={"isNew": old is None})
+            operation = self._operations.new(
+                PROVISION, resource.id, caller, declared.permission("write"), context={"isNew": old is None}
+            )
         row = row_of(resource)
         writes: list[Write] = [
             *parents,
@@ -273,7 +275,7 @@ class Control:
                 Emit(change.at, declared.permission("delete"), "Succeeded", row.key, caller.oid, b"{}"),
             )
             return Deleted(existed=True)
-        operation = self._operations.new(DELETE, old.id, caller)
+        operation = self._operations.new(DELETE, old.id, caller, declared.permission("delete"))
         await self.store.commit(operation, Emit(change.at, declared.permission("delete"), "Accepted", row.key, caller.oid, b"{}"))
         ended = await self._operations.settle(operation.row, self._patience)
         if ended.status == "Failed":

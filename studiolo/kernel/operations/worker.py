@@ -27,10 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class Report(msgspec.Struct, omit_defaults=True):
-    """What an operation's row keeps: on whose behalf, the outcomes of steps, the fault that ended it."""
+    """What an operation's row keeps: on whose behalf and by which right, the outcomes of steps, the fault that ended it."""
 
     caller: dict[str, Any]
     started: str
+    action: str = ""
     journal: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     ended: str | None = None
     error: dict[str, Any] | None = None
@@ -89,10 +90,10 @@ class Operations:
         """Say how operations of a kind are done, and what is written when one fails for good."""
         self._kinds[kind] = (work, undo)
 
-    def new(self, kind: str, target: ResourceId, caller: Caller, *, context: JsonObject | None = None) -> PutOperation:
-        """The write that begins an operation, already leased to this process."""
+    def new(self, kind: str, target: ResourceId, caller: Caller, action: str, *, context: JsonObject | None = None) -> PutOperation:
+        """The write that begins an operation, already leased to this process. `action` is what the activity log says of its end."""
         started = clock.stamp(clock.now())
-        report = Report(caller=asdict(caller), started=started, context=context or {})
+        report = Report(caller=asdict(caller), started=started, action=action, context=context or {})
         return PutOperation(
             OperationRow(
                 id=clock.new_id(),
@@ -202,7 +203,7 @@ class Operations:
         run.report.ended = clock.stamp(clock.now())
         event = Emit(
             run.report.ended,
-            run.row.kind,
+            run.report.action or run.row.kind,
             status,
             run.target.key,
             run.caller.oid,

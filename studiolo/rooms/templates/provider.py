@@ -56,7 +56,7 @@ def resource_groups() -> ResourceType:
         about="Groups of resources that live and die together.",
         schema=schema.GroupProperties,
         admit=groups.admit_group,
-        read_action="Microsoft.Resources/subscriptions/resourceGroups/read",
+        permission_name="Microsoft.Resources/subscriptions/resourceGroups",
         name_pattern=_GROUP_NAME,
     )
 

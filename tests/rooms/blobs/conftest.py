@@ -3,9 +3,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from azure.storage.blob import ContainerClient
 
-from tests.rooms.blobs.studio import PROJECT, Studio
+from tests.rooms.blobs.studio import PROJECT, Client, Studio
 
 
 @pytest.fixture(scope="package")
@@ -25,7 +24,7 @@ def own_studio(tmp_path: Path) -> Iterator[Studio]:
 
 
 @pytest.fixture
-def container(studio: Studio) -> ContainerClient:
+def container(studio: Studio) -> Client:
     """A fresh container of the project, as its owner sees it."""
     made = studio.container(f"{PROJECT}-{uuid4().hex[:8]}")
     made.create_container()

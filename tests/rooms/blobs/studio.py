@@ -9,12 +9,12 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import uvicorn
 import uvloop
 from azure.core.credentials import AccessToken
-from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.blob import BlobServiceClient
 
 from studiolo.kernel.access.built_in import built_in_roles
 from studiolo.kernel.access.decision import Assignment, CompiledFacts, Facts
@@ -33,6 +33,8 @@ from studiolo.wire.http import Call
 from tests.support.kernel import GROUP, GROUPS, SUBSCRIPTIONS
 
 T = TypeVar("T")
+Client: TypeAlias = Any
+"""One of the vendor's clients, which are typed in part only."""
 TENANT = "22222222-2222-2222-2222-222222222222"
 OWNER = "11111111-1111-1111-1111-111111111111"
 READER = "33333333-3333-3333-3333-333333333333"
@@ -160,13 +162,13 @@ class Studio:
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         serving = asyncio.create_task(server.serve(sockets=[self._listener]))
-        while not server.started:
-            await asyncio.sleep(0.01)
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)  # noqa: TID251
         self._ready.set()
         await self._stop.wait()
         server.should_exit = server.force_exit = True
         for connection in list(server.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr] - clients keep theirs open
+            connection.transport.abort()  # clients keep theirs open
         await serving
         await self.room.stop()
         await operations.stop()
@@ -196,7 +198,7 @@ class Studio:
     def url(self, account: str = ACCOUNT) -> str:
         return f"https://{account}.blob.{SUFFIX}:{self.port}"
 
-    def service(self, who: Any = OWNER, account: str = ACCOUNT, **options: Any) -> BlobServiceClient:
+    def service(self, who: Any = OWNER, account: str = ACCOUNT, **options: Any) -> Client:
         """A client: for a principal, or with a signature or key as its credential."""
         credential = Credential(who) if isinstance(who, str) and len(who) == len(OWNER) else who
         url = f"{self.url(account)}?{credential}" if isinstance(credential, str) and "sig=" in credential else self.url(account)
@@ -204,7 +206,7 @@ class Studio:
         options = {"retry_total": 0, "connection_verify": str(self.certificate), **options}
         return BlobServiceClient(url, credential=None if signed else credential, **options)
 
-    def container(self, name: str, who: Any = OWNER, account: str = ACCOUNT, **options: Any) -> ContainerClient:
+    def container(self, name: str, who: Any = OWNER, account: str = ACCOUNT, **options: Any) -> Client:
         return self.service(who, account, **options).get_container_client(name)
 
     def files(self) -> list[Path]:

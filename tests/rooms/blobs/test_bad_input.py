@@ -5,10 +5,9 @@ import hashlib
 import os
 
 import pytest
-from azure.storage.blob import ContainerClient
 
 from studiolo.rooms.blobs.domain.checksums import Crc64
-from tests.rooms.blobs.studio import Studio
+from tests.rooms.blobs.studio import Client, Studio
 from tests.rooms.blobs.wire import ask, ask_cut
 
 BLOCK_BLOB = {"x-ms-blob-type": "BlockBlob"}
@@ -26,9 +25,7 @@ def crc_of(data: bytes) -> str:
 
 @pytest.mark.parametrize("size", [10, 100_000, 2_500_000])
 @pytest.mark.parametrize("header", ["content-md5", "x-ms-blob-content-md5", "x-ms-content-crc64"])
-def test_a_body_with_another_checksum_is_refused_and_leaves_nothing(
-    studio: Studio, container: ContainerClient, size: int, header: str
-) -> None:
+def test_a_body_with_another_checksum_is_refused_and_leaves_nothing(studio: Studio, container: Client, size: int, header: str) -> None:
     data = os.urandom(size)
     before = studio.files()
     target = f"/{container.container_name}/a"
@@ -43,7 +40,7 @@ def test_a_body_with_another_checksum_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("header", ["content-md5", "x-ms-content-crc64"])
-def test_a_block_with_another_checksum_is_refused(studio: Studio, container: ContainerClient, header: str) -> None:
+def test_a_block_with_another_checksum_is_refused(studio: Studio, container: Client, header: str) -> None:
     of = crc_of if "crc" in header else md5_of
     target = f"/{container.container_name}/a?comp=block&blockid=YjE%3D"
     assert ask(studio, "PUT", target, {header: of(b"other")}, b"x" * 50_000).status == 400
@@ -55,9 +52,7 @@ def test_a_block_with_another_checksum_is_refused(studio: Studio, container: Con
 
 @pytest.mark.parametrize(("announced", "sent"), [(100, 10), (10_000, 0), (100_000, 99_999), (8_000_000, 3_000_000)])
 @pytest.mark.parametrize("place", ["/a", "/a?comp=block&blockid=YjE%3D"])
-def test_an_upload_that_ends_early_leaves_what_was_there(
-    studio: Studio, container: ContainerClient, announced: int, sent: int, place: str
-) -> None:
+def test_an_upload_that_ends_early_leaves_what_was_there(studio: Studio, container: Client, announced: int, sent: int, place: str) -> None:
     container.upload_blob("a", b"as before")
     before = studio.files()
     ask_cut(studio, f"/{container.container_name}{place}", BLOCK_BLOB, announced, os.urandom(sent))
@@ -94,13 +89,13 @@ def test_an_upload_that_ends_early_leaves_what_was_there(
         ({**BLOCK_BLOB, "content-length": str(6 << 30)}, 413, "RequestBodyTooLarge"),
     ],
 )
-def test_a_malformed_put_is_refused(studio: Studio, container: ContainerClient, headers: dict[str, str], status: int, code: str) -> None:
+def test_a_malformed_put_is_refused(studio: Studio, container: Client, headers: dict[str, str], status: int, code: str) -> None:
     reply = ask(studio, "PUT", f"/{container.container_name}/a", headers, b"x" if "content-length" not in headers else b"")
     assert (reply.status, reply.code) == (status, code)
     assert not container.get_blob_client("a").exists()
 
 
-def test_a_put_without_a_length_is_refused(studio: Studio, container: ContainerClient) -> None:
+def test_a_put_without_a_length_is_refused(studio: Studio, container: Client) -> None:
     import http.client
     import ssl
 
@@ -140,12 +135,12 @@ def test_a_malformed_address_is_refused(studio: Studio, raw: str, status: int) -
 
 
 @pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "POST"])
-def test_a_verb_that_nothing_has_is_refused(studio: Studio, container: ContainerClient, method: str) -> None:
+def test_a_verb_that_nothing_has_is_refused(studio: Studio, container: Client, method: str) -> None:
     reply = ask(studio, method, f"/{container.container_name}/a")
     assert (reply.status, reply.code) == (405, "UnsupportedHttpVerb")
 
 
-def test_malformed_tags_and_key_infos_are_refused(studio: Studio, container: ContainerClient) -> None:
+def test_malformed_tags_and_key_infos_are_refused(studio: Studio, container: Client) -> None:
     container.upload_blob("a", b"x")
     target = f"/{container.container_name}/a?comp=tags"
     for body in (b"", b"<Tags>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><Tags/>", b"<Other/>"):

@@ -1,13 +1,16 @@
 """Containers and the service, as the unchanged client sees them."""
 
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import ContainerClient, PublicAccess
+from azure.storage.blob import PartialBatchErrorException, PublicAccess, StandardBlobTier
 
-from tests.rooms.blobs.studio import PROJECT, Studio
-from tests.rooms.blobs.wire import ask
+from studiolo.kernel.resource import PLATFORM
+from tests.rooms.blobs.studio import PROJECT, READER, Client, Studio
+from tests.rooms.blobs.wire import ask, code_of
 
 
 def fresh() -> str:
@@ -28,14 +31,14 @@ def test_a_container_is_made_shown_changed_and_removed(studio: Studio) -> None:
     assert box.get_container_properties().metadata == {"purpose": "more tests"}
     with pytest.raises(ResourceExistsError) as refused:
         box.create_container()
-    assert refused.value.error_code == "ContainerAlreadyExists"
+    assert code_of(refused.value) == "ContainerAlreadyExists"
     with pytest.raises(ResourceModifiedError):
         box.delete_container(if_unmodified_since=made["last_modified"].replace(year=2020))
     box.delete_container()
     assert not box.exists()
     with pytest.raises(ResourceNotFoundError) as gone:
         box.delete_container()
-    assert gone.value.error_code == "ContainerNotFound"
+    assert code_of(gone.value) == "ContainerNotFound"
 
 
 def test_nothing_of_a_removed_container_shines_through_its_namesake(studio: Studio) -> None:
@@ -71,7 +74,7 @@ def test_a_name_that_no_container_can_have_is_refused(studio: Studio, name: str)
     assert (reply.status, reply.code) == (400, "InvalidResourceName")
 
 
-def test_the_service_tells_what_it_is(studio: Studio, container: ContainerClient) -> None:
+def test_the_service_tells_what_it_is(studio: Studio, container: Client) -> None:
     service = studio.service()
     info = service.get_account_information()
     assert (info["account_kind"], info["sku_name"], info["is_hns_enabled"]) == ("StorageV2", "Standard_LRS", False)
@@ -108,7 +111,7 @@ def test_a_write_on_its_way_to_a_removed_container_leaves_nothing(studio: Studio
 
         writing = asyncio.create_task(storage.blobs.put(found, "late", Body(arriving(), 60_000), Facts(), Terms(), Check()))
         await half.wait()
-        await storage.containers.drop(account, box.container_name, _caller())
+        await storage.containers.drop(account, box.container_name, PLATFORM)
         go_on.set()
         await writing
 
@@ -117,41 +120,69 @@ def test_a_write_on_its_way_to_a_removed_container_leaves_nothing(studio: Studio
     assert len(studio.files()) == before
 
 
-def _caller():  # noqa: ANN202
-    from studiolo.kernel.resource import PLATFORM
+NOT_OFFERED: list[Callable[[Client], Any]] = [
+    lambda box: box.create_container(public_access=PublicAccess.BLOB),
+    lambda box: box.acquire_lease(),
+    lambda box: box.get_container_access_policy(),
+    lambda box: box.set_container_access_policy({}),
+    lambda box: box.get_blob_client("a").upload_blob(b"x", blob_type="AppendBlob"),
+    lambda box: box.get_blob_client("a").create_page_blob(512),
+    lambda box: box.get_blob_client("a").create_append_blob(),
+    lambda box: box.get_blob_client("a").create_snapshot(),
+    lambda box: box.get_blob_client("a").acquire_lease(),
+    lambda box: box.get_blob_client("a").undelete_blob(),
+    lambda box: box.get_blob_client("a").set_legal_hold(legal_hold=True),
+    lambda box: box.get_blob_client("a").query_blob("select 1").readall(),
+    lambda box: box.get_blob_client("a").set_standard_blob_tier("Archive"),
+    lambda box: box.get_blob_client("a", snapshot="2026-01-01T00:00:00.0000000Z").download_blob(),
+    lambda box: box.get_blob_client("a", version_id="2026-01-01T00:00:00.0000000Z").download_blob(),
+    lambda box: box.get_blob_client("a").download_blob(if_tags_match_condition="a='b'"),
+    lambda box: list(box.find_blobs_by_tags("a='b'")),
+]
 
-    return PLATFORM
 
-
-@pytest.mark.parametrize(
-    "ask_for",
-    [
-        lambda box: box.create_container(public_access=PublicAccess.BLOB),
-        lambda box: box.acquire_lease(),
-        lambda box: box.get_container_access_policy(),
-        lambda box: box.set_container_access_policy({}),
-        lambda box: box.get_blob_client("a").upload_blob(b"x", blob_type="AppendBlob"),
-        lambda box: box.get_blob_client("a").create_page_blob(512),
-        lambda box: box.get_blob_client("a").create_append_blob(),
-        lambda box: box.get_blob_client("a").create_snapshot(),
-        lambda box: box.get_blob_client("a").acquire_lease(),
-        lambda box: box.get_blob_client("a").undelete_blob(),
-        lambda box: box.get_blob_client("a").set_legal_hold(legal_hold=True),
-        lambda box: box.get_blob_client("a").query_blob("select 1").readall(),
-        lambda box: box.get_blob_client("a").set_standard_blob_tier("Archive"),
-        lambda box: box.get_blob_client("a", snapshot="2026-01-01T00:00:00.0000000Z").download_blob(),
-        lambda box: box.get_blob_client("a", version_id="2026-01-01T00:00:00.0000000Z").download_blob(),
-        lambda box: box.get_blob_client("a").download_blob(if_tags_match_condition="a='b'"),
-        lambda box: list(box.find_blobs_by_tags("a='b'")),
-    ],
-)
-def test_what_is_not_offered_says_so_and_changes_nothing(studio: Studio, ask_for) -> None:  # noqa: ANN001
+@pytest.mark.parametrize("ask_for", NOT_OFFERED)
+def test_what_is_not_offered_says_so_and_changes_nothing(studio: Studio, ask_for: Callable[[Client], Any]) -> None:
     box = studio.container(fresh())
-    if "public_access" not in ask_for.__code__.co_names + ask_for.__code__.co_consts:
+    if ask_for is not NOT_OFFERED[0]:
         box.create_container()
     with pytest.raises(HttpResponseError) as refused:
         ask_for(box)
     assert refused.value.status_code in (405, 501, 404), refused.value
-    assert refused.value.response is not None
-    assert refused.value.response.headers["x-ms-error-code"] in ("NotOffered", "UnsupportedHttpVerb", "NotFound")
+    answer: Any = refused.value.response
+    assert answer.headers["x-ms-error-code"] in ("NotOffered", "UnsupportedHttpVerb", "NotFound")
     assert not box.exists() or list(box.list_blobs()) == []
+
+
+def test_many_blobs_are_removed_in_one_request(studio: Studio, container: Client) -> None:
+    names = [f"dir/{n} ü.txt" for n in range(20)]
+    for name in names:
+        container.upload_blob(name, b"x")
+    with pytest.raises(PartialBatchErrorException) as partial:
+        container.delete_blobs(*names[:5], "absent")
+    error: Any = partial.value
+    assert sorted(part.status_code for part in error.parts) == [202] * 5 + [404]
+    theirs = studio.container(container.container_name, READER)
+    assert {part.status_code for part in theirs.delete_blobs(*names[5:], raise_on_any_failure=False)} == {403}
+    assert len(list(container.list_blobs())) == 15
+    assert {part.status_code for part in container.set_standard_blob_tier_blobs(StandardBlobTier.COOL, *names[5:])} == {200}
+    assert {blob.blob_tier for blob in container.list_blobs()} == {"Cool"}
+    assert {part.status_code for part in container.delete_blobs(*names[5:])} == {202}
+    assert list(container.list_blobs()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain", b""),
+        ("multipart/mixed; boundary=b", b""),
+        ("multipart/mixed; boundary=b", b"--b\r\nContent-ID: 0\r\n\r\nGET /a/b HTTP/1.1\r\n\r\n--b--"),
+        ("multipart/mixed; boundary=b", b"--b\r\nContent-ID: 0\r\n\r\nPUT /a/b HTTP/1.1\r\nx-ms-blob-type: BlockBlob\r\n\r\n--b--"),
+        ("multipart/mixed; boundary=b", b"--b\r\n\r\nx" * 300 + b"--b--"),
+    ],
+)
+def test_a_malformed_batch_is_refused(studio: Studio, kind: str, body: bytes) -> None:
+    reply = ask(studio, "POST", "/?comp=batch", {"content-type": kind, "content-length": str(len(body))}, body)
+    assert reply.status == 400
+    assert reply.code in ("InvalidInput", "ExceedsMaxBatchRequestCount")
+    assert ask(studio, "POST", "/?comp=batch", {"authorization": "", "content-type": kind}, body).status == 401

@@ -16,6 +16,7 @@ from studiolo.kernel.faults import NotFound
 from studiolo.rooms.blobs.service.blobs import Check, Facts, Terms
 from tests.rooms.blobs import victim
 from tests.rooms.blobs.studio import Studio
+from tests.rooms.blobs.wire import code_of
 
 ROUNDS = 6
 
@@ -126,7 +127,7 @@ def is_damaged(studio: Studio, container: str, name: str, offset: int | None = N
     try:
         studio.container(container).download_blob(name, offset, length).readall()
     except HttpResponseError as error:
-        return error.error_code == "BlobDamaged"
+        return code_of(error) == "BlobDamaged"
     return False
 
 

@@ -20,8 +20,7 @@ from studiolo.rooms.blobs.domain.sealing import (
 KEY = bytes(range(32))
 PLACE = ("account/hubsa/project/p", "c1d", "a b/c.txt")
 PIECE = Piece("o" + "0" * 32, 3 * CHUNK + 100, "")
-PLAIN = bytes(n * 31 % 251 for n in range(1 << 10)) * (PIECE.size // 1024 + 1)
-PLAIN = PLAIN[: PIECE.size]
+PLAIN = (bytes(n * 31 % 251 for n in range(1 << 10)) * (PIECE.size // 1024 + 1))[: PIECE.size]
 
 
 def seal_of(piece: Piece = PIECE, key: bytes = KEY, place: tuple[str, str, str] = PLACE) -> Seal:

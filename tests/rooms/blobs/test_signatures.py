@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -99,7 +100,7 @@ def test_what_the_vendors_client_signs_is_accepted_and_nothing_else(
     delegated.signed_oid, delegated.signed_tid = DELEGATED["skoid"], DELEGATED["sktid"]
     delegated.signed_start, delegated.signed_expiry = DELEGATED["skt"], DELEGATED["ske"]
     delegated.signed_service, delegated.signed_version, delegated.value = "b", "2026-10-06", KEY
-    common = {"expiry": until, "start": until - timedelta(hours=1), "ip": ip, "content_disposition": disposition}
+    common: dict[str, Any] = {"expiry": until, "start": until - timedelta(hours=1), "ip": ip, "content_disposition": disposition}
     of_blob = BlobSasPermissions.from_string(text.replace("l", "") or "r")
     of_container = ContainerSasPermissions.from_string(text)
     tokens = [

@@ -7,7 +7,7 @@ from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.refusals import Refusals
 from studiolo.rooms.blobs.wire.routes import routes
 from studiolo.rooms.blobs.wire.visits import Door
-from studiolo.wire.http import Judge, Surface
+from studiolo.wire.http import Answer, Call, Judge, Surface
 
 __all__ = ["surface"]
 
@@ -19,4 +19,9 @@ def surface(storage: Storage, callers: Callers, judge: Judge, *, suffix: str, lo
     """
     ending = f".blob.{suffix}"
     door = Door(storage, callers, ending)
-    return Surface("blobs", routes(storage, door), judge, Refusals(login_url).render, hosts=lambda host: host.endswith(ending))
+
+    async def answer(call: Call) -> Answer:
+        return await made.answer(call)
+
+    made = Surface("blobs", routes(storage, door, answer), judge, Refusals(login_url).render, hosts=lambda host: host.endswith(ending))
+    return made

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from studiolo.rooms.blobs.service.storage import Storage
+from studiolo.rooms.blobs.wire.batch import Batch
 from studiolo.rooms.blobs.wire.blobs import BlobOperations
 from studiolo.rooms.blobs.wire.blocks import BlockOperations
 from studiolo.rooms.blobs.wire.containers import ContainerOperations
@@ -22,7 +25,7 @@ from studiolo.rooms.blobs.wire.visits import (
     WRITE_TAGS,
     Door,
 )
-from studiolo.wire.http import Answer, Call, Guard, Permit, Route
+from studiolo.wire.http import Answer, Call, Guard, Permit, Public, Route
 
 _BLOB = "/{container}/{blob:path}"
 _CONTAINER = "/{container}"
@@ -30,9 +33,15 @@ _WRITES = Guard((WRITE, ADD, WRITE_TAGS, READ))  # READ: on a copy's source
 _INFO = {"restype": "account", "comp": "properties"}
 
 
-def routes(storage: Storage, door: Door) -> list[Route]:
-    """All routes; the hot ones stand as early as more particular ones permit."""
-    return [*_blob_routes(storage, door), *_container_routes(storage, door)]
+def routes(storage: Storage, door: Door, answer: Callable[[Call], Awaitable[Answer]]) -> list[Route]:
+    """All routes; the hot ones stand as early as more particular ones permit. `answer` answers the parts of a batch."""
+    batch, each = Batch(door, answer), Public("every part of a batch is a call of its own, with its own decision")
+    return [
+        *_blob_routes(storage, door),
+        *_container_routes(storage, door),
+        Route("POST", _CONTAINER, each, batch.submit, {"restype": "container", "comp": "batch"}, "Blob Batch"),
+        Route("POST", "/", each, batch.submit, {"comp": "batch"}, "Blob Batch"),
+    ]
 
 
 def _blob_routes(storage: Storage, door: Door) -> list[Route]:

@@ -45,7 +45,7 @@ class DeploymentActions:
             "timestamp": clock.stamp(now),
             "correlationId": run,
             "provisioningState": "Succeeded",
-            "validatedResources": [{"id": item.id.text} for item in plan.items],
+            "validatedResources": [{"id": item.id.text} for item in plan.everything()],
         }
         return {"id": id_.text, "name": id_.name, "type": id_.type, "properties": shown}
 
