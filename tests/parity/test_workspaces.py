@@ -325,6 +325,24 @@ REFUSED = {
     "storage that is not there": ("Hub", {"storageAccount": "{group}/providers/Microsoft.Storage/storageAccounts/nowhere"}, {}, 404, "DependentResourceNotFound"),
     "a vault as storage": ("Hub", {"storageAccount": "{group}/providers/Microsoft.KeyVault/vaults/x"}, {}, 400, "InvalidRequestContent"),
     "an identity of no kind": ("Hub", {}, {"identity": {"type": "Royal"}}, 400, "InvalidRequestContent"),
+    "identities as a list": ("Hub", {}, {"identity": {"type": "UserAssigned", "userAssignedIdentities": ["x"]}}, 400, "InvalidRequestContent"),
+    "an identity as a text": ("Hub", {}, {"identity": "SystemAssigned"}, 400, "InvalidRequestContent"),
+    "an identity that is not there": (
+        "Hub",
+        {},
+        {
+            "identity": {
+                "type": "SystemAssigned,UserAssigned",
+                "userAssignedIdentities": {"/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/x": {}},
+            }
+        },
+        403,
+        "AuthorizationFailed",
+    ),
+    "tags as a list": ("Hub", {}, {"tags": ["x"]}, 400, "InvalidRequestContent"),
+    "a number in a tag": ("Hub", {}, {"tags": {"x": 1}}, 400, "InvalidRequestContent"),
+    "properties as a list": ("Hub", {}, {"properties": []}, 400, "InvalidRequestContent"),
+    "a network as a text": ("Hub", {"managedNetwork": "none"}, {}, 400, "InvalidRequestContent"),
     "a wall that would not hold": ("Hub", {"publicNetworkAccess": "Disabled"}, {}, 501, "NotOffered"),
     "a number as a name to show": ("Hub", {"friendlyName": 7}, {}, 400, "InvalidRequestContent"),
 }
@@ -601,6 +619,34 @@ def test_an_identity_of_the_users_own_needs_storage_and_vault_that_exist(studio:
     path = studio.workspace(unique("user"))
     asked = {"location": "local", "kind": "Hub", "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}}
     refused = studio.arm("PUT", path, {**asked, "properties": {}})
-    assert refused.status == 400
-    assert refused.code
+    assert (refused.status, refused.code) == (400, "DependentResourceRequired")
+    assert studio.arm("GET", path).status == 404
+    taken = studio.arm("GET", studio.workspace("home")).json()["properties"]
+    made = studio.arm("PUT", path, {**asked, "properties": {member: taken[member] for member in ("storageAccount", "keyVault")}})
+    assert made.status == 201
+    assert uuid.UUID(made.json()["identity"]["userAssignedIdentities"][identity]["principalId"])
+    assert "principalId" not in made.json()["identity"]
+
+
+def test_nobody_takes_an_identity_that_they_may_not_assign(studio: Studio) -> None:
+    person = studio.person("thief")
+    workspaces = "Microsoft.MachineLearningServices/workspaces"
+    studio.grant(person.oid, _custom_role(studio, f"{workspaces}/read", f"{workspaces}/write", f"{workspaces}/hubs/write"), studio.group)
+    identity = f"{studio.group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{unique('who')}"
+    assert studio.arm("PUT", identity, {"location": "local"}).status == 201
+    path = studio.workspace(unique("thief"))
+    wanted = {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {identity: {}}}
+    asked = {"location": "local", "kind": "Hub", "identity": wanted, "properties": {}}
+    refused = studio.arm("PUT", path, asked, by=person)
+    assert (refused.status, refused.code) == (403, "AuthorizationFailed")
+    assert "assign/action" in refused.json()["error"]["message"]
+    studio.grant(person.oid, "Managed Identity Operator", identity)
+    assert studio.arm("PUT", path, asked, by=person).status == 201
+
+
+def test_a_project_keeps_an_identity_of_its_own(studio: Studio, hub: dict[str, Any]) -> None:
+    path = studio.workspace(unique("nobody"))
+    body = {"location": "local", "kind": "Project", "identity": {"type": "None"}, "properties": {"hubResourceId": hub["id"]}}
+    refused = studio.arm("PUT", path, body)
+    assert (refused.status, refused.code) == (501, "NotOffered")
     assert studio.arm("GET", path).status == 404

@@ -78,6 +78,19 @@ class DropResource(NamedTuple):
     expect: str = ANY
 
 
+class Expect(NamedTuple):
+    """Write nothing; the commit holds only while the resource has this ETag."""
+
+    key: str
+    etag: str
+
+
+class ExpectNothingBelow(NamedTuple):
+    """Write nothing; the commit holds only while no resource hangs on this one."""
+
+    key: str
+
+
 class PutEntry(NamedTuple):
     """Insert or replace an entry of a space."""
 
@@ -131,7 +144,7 @@ class Emit(NamedTuple):
     doc: bytes
 
 
-Write = PutResource | DropResource | PutEntry | DropEntry | DropSpace | PutPayload | DropPayload | PutOperation | Emit
+Write = PutResource | DropResource | Expect | ExpectNothingBelow | PutEntry | DropEntry | DropSpace | PutPayload | DropPayload | PutOperation | Emit
 
 
 class Page(NamedTuple):

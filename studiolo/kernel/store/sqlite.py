@@ -26,6 +26,8 @@ from studiolo.kernel.store.port import (
     Emit,
     Entry,
     Event,
+    Expect,
+    ExpectNothingBelow,
     OperationRow,
     Page,
     PutEntry,
@@ -227,6 +229,11 @@ class SqliteStore:
                 found = self._writer.execute("select etag from resources where key = ?", (row.key,)).fetchone()
             case DropResource(key=key, expect=expect) if expect != ANY:
                 found = self._writer.execute("select etag from resources where key = ?", (key,)).fetchone()
+            case Expect(key=key, etag=expect):
+                found = self._writer.execute("select etag from resources where key = ?", (key,)).fetchone()
+            case ExpectNothingBelow(key=key):
+                below = "select 1 from resources where key > ? and key < ? limit 1"
+                return self._writer.execute(below, (key + "/", key + "0")).fetchone() is None
             case PutEntry(space=space, entry=entry, expect=expect) if expect != ANY:
                 found = self._writer.execute("select etag from entries where space = ? and key = ?", (space, entry.key)).fetchone()
             case DropEntry(space=space, key=key, expect=expect) if expect != ANY:
@@ -284,5 +291,7 @@ def _statements(write: Write) -> list[_Statement]:
             return [("delete from payloads where name = ?", (name,))]
         case PutOperation(row=row):
             return [(f"insert or replace into operations ({_OPERATION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))]
+        case Expect() | ExpectNothingBelow():
+            return []
         case Emit():
             return [("insert into events (at, action, status, target, caller, doc) values (?, ?, ?, ?, ?, ?)", tuple(write))]

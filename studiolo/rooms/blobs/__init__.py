@@ -37,7 +37,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where accounts answer (`{account}.blob.{suffix}:{port}`), and where a caller without a credential gets one.
+    """Where accounts answer (`{account}.blob.{suffix}:{port}`), and the address of the token service.
 
     `is_https_only`: the platform's own signatures are void over plain HTTP.
     """

@@ -51,6 +51,9 @@ _COMPUTED: Final = (
 )
 _FLAGS: Final = frozenset({"hbiWorkspace", "v1LegacyMode", "enableDataIsolation", "allowRoleAssignmentOnRG"})
 _IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
+_DEPENDENTS: Final = (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults"))
+_IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
+ASSIGN_IDENTITY: Final = f"{_IDENTITIES}/assign/action"
 _IDENTITY_TYPES: Final = {
     "systemassigned": "SystemAssigned",
     "userassigned": "UserAssigned",
@@ -119,24 +122,53 @@ def hub_of(properties: JsonObject) -> ResourceId | None:
     return hub
 
 
+def identities_of(identity: JsonObject | None) -> list[ResourceId]:
+    """The user-assigned identities that a workspace's identity names.
+
+    Raises:
+        Invalid: a name is not the id of such an identity.
+    """
+    named: Any = (identity or {}).get("userAssignedIdentities") or {}
+    if not isinstance(named, dict):
+        raise Invalid("'userAssignedIdentities' must be an object with ids of identities as names.", target="identity.userAssignedIdentities")
+    known: JsonObject = named
+    found = [parse(text) for text, details in known.items() if details is not None]
+    for id_ in found:
+        if id_.type.lower() != _IDENTITIES.lower():
+            raise Invalid(f"'{id_}' is not the id of a '{_IDENTITIES}'.", target="identity.userAssignedIdentities")
+    return found
+
+
 def needs(change: Change) -> list[ResourceId]:
-    """The hub, the storage account and the vault that a write names."""
+    """The hub, the storage account, the vault and the identities that a write names."""
     named = [hub_of(change.new.properties)]
-    for member in ("storageAccount", "keyVault"):
+    for member, _ in _DEPENDENTS:
         text = change.new.properties.get(member)
         named.append(parse(text) if text else None)
-    return [id_ for id_ in named if id_ is not None]
+    return [*(id_ for id_ in named if id_ is not None), *identities_of(change.new.identity)]
 
 
 def demands(change: Change) -> list[Demand]:
-    """Making or changing a hub needs `hubs/write`, removing one `hubs/delete`; making a project needs `hubs/join/action` on its hub."""
+    """What a write or a removal needs beyond the right to write or delete workspaces.
+
+    Making or changing a hub needs `hubs/write`, removing one `hubs/delete`; making a project needs `hubs/join/action` on
+    its hub. An account, a vault or an identity that the caller names is used on the caller's behalf from then on, so the
+    caller must be allowed to write, or to assign, it.
+    """
     kind = kind_of(change.new.kind)
-    if kind == HUB:
-        return [Demand(f"{TYPE}/hubs/{'delete' if change.is_delete else 'write'}", change.id)]
-    hub = hub_of(change.new.properties)
-    if kind == PROJECT and hub is not None and change.old is None:
-        return [Demand(f"{TYPE}/hubs/join/action", hub)]
-    return []
+    if change.is_delete:
+        return [Demand(f"{TYPE}/hubs/delete", change.id)] if kind == HUB else []
+    before = {id_.key for id_ in identities_of(change.old.identity)} if change.old else set[str]()
+    found = [Demand(ASSIGN_IDENTITY, id_) for id_ in identities_of(change.new.identity) if id_.key not in before]
+    if kind == PROJECT:
+        hub = hub_of(change.new.properties)
+        return [*found, Demand(f"{TYPE}/hubs/join/action", hub)] if hub is not None and change.old is None else found
+    kept = change.old.properties if change.old else {}
+    for member, type_name in _DEPENDENTS:
+        text = change.new.properties.get(member)
+        if text and text.lower() != str(kept.get(member, "")).lower():
+            found.append(Demand(f"{type_name}/write", parse(text)))
+    return [*found, Demand(f"{TYPE}/hubs/write", change.id)] if kind == HUB else found
 
 
 def admit(change: Change) -> Draft:
@@ -165,7 +197,7 @@ def admit(change: Change) -> Draft:
     return msgspec.structs.replace(
         change.new,
         kind=kind,
-        identity=_identity(change),
+        identity=_identity(change, kind, asked),
         properties={
             "friendlyName": change.id.name,
             **asked,
@@ -254,7 +286,7 @@ def _as_project(change: Change, asked: JsonObject) -> JsonObject:
 
 
 def _check_dependents(change: Change, asked: JsonObject) -> None:
-    for member, type_name in (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults")):
+    for member, type_name in _DEPENDENTS:
         if member not in asked:
             continue
         id_ = parse(asked[member])
@@ -268,24 +300,55 @@ def _check_dependents(change: Change, asked: JsonObject) -> None:
             )
 
 
-def _identity(change: Change) -> JsonObject:
-    asked = change.new.identity or {}
-    text = str(asked.get("type") or "SystemAssigned").replace(" ", "")
+def _identity(change: Change, kind: str, asked: JsonObject) -> JsonObject:
+    wanted = change.new.identity or {}
+    text = str(wanted.get("type") or "SystemAssigned").replace(" ", "")
     found = _IDENTITY_TYPES.get(text.lower())
     if found is None:
         raise Invalid(f"'{text}' is not an identity type; the types are: {', '.join(_IDENTITY_TYPES.values())}.", target="identity.type")
+    if kind != HUB and "SystemAssigned" not in found:
+        raise NotOffered(
+            f"A workspace of kind {kind} reaches its containers as itself: its identity must be SystemAssigned, or that and UserAssigned.",
+            target="identity.type",
+        )
     identity: JsonObject = {"type": found}
-    named: JsonObject = asked.get("userAssignedIdentities") or {}
-    own = {id_: details for id_, details in named.items() if details is not None}
     if "UserAssigned" in found:
-        if not own:
-            raise Invalid("An identity of type UserAssigned must name at least one identity.", target="identity.userAssignedIdentities")
-        identity["userAssignedIdentities"] = own
+        identity["userAssignedIdentities"] = _user_assigned(change)
+    if found == "UserAssigned":
+        _expect_dependents(asked)
     before = change.old.identity if change.old and change.old.identity else {}
     for member in ("principalId", "tenantId"):
         if member in before and "SystemAssigned" in found:
             identity[member] = before[member]
     return identity
+
+
+def _user_assigned(change: Change) -> JsonObject:
+    named = identities_of(change.new.identity)
+    if not named:
+        raise Invalid("An identity of type UserAssigned must name at least one identity.", target="identity.userAssignedIdentities")
+    shown: JsonObject = {}
+    for id_ in named:
+        identity = change.fact(id_.key)
+        if identity is None:
+            raise NotFound(
+                f"The identity '{id_}' was not found; create it first.",
+                code="DependentResourceNotFound",
+                target="identity.userAssignedIdentities",
+            )
+        shown[identity.id.text] = {member: identity.properties.get(member) for member in ("principalId", "clientId")}
+    return shown
+
+
+def _expect_dependents(asked: JsonObject) -> None:
+    """A hub without an identity of its own takes storage and a vault that its identity can be granted (census HUB-06)."""
+    for member, _ in _DEPENDENTS:
+        if member not in asked:
+            raise Invalid(
+                f"A hub whose only identity is user-assigned needs '{member}': name one that exists, or use SystemAssigned.",
+                code="DependentResourceRequired",
+                target=f"properties.{member}",
+            )
 
 
 def dependent_name(prefix: str, workspace_name: str, workspace_id: str, *, limit: int = 24) -> str:

@@ -149,7 +149,7 @@ class Studio:
         self.store = SqliteStore(self.home / "studiolo.db")
         gate = Gate(self.grants)
         keys = KeyRing(self.store, MASTER_KEY)
-        at = Address(SUFFIX, self.port, f"https://localhost:{self.port}/adfs")
+        at = Address(SUFFIX, self.port, f"https://localhost:{self.port}")
         self.room: Room = room(self.store, self.objects, keys, self.tokens, gate, at)
         operations = Operations(self.store, owner="test")
         self.control = Control(Catalog([SUBSCRIPTIONS, GROUPS, *self.room.types]), self.store, gate, operations)

@@ -78,7 +78,7 @@ def test_a_call_without_a_credential_is_sent_for_one(studio: Studio, container: 
     reply = ask(studio, "GET", f"/{container.container_name}/a", {"authorization": ""})
     assert (reply.status, reply.code) == (401, "NoAuthenticationInformation")
     assert "resource_id=https://storage.azure.com" in reply.headers["www-authenticate"]
-    assert "authorization_uri=https://localhost:" in reply.headers["www-authenticate"]
+    assert f"authorization_uri=https://localhost:{studio.port}/adfs/" in reply.headers["www-authenticate"]
     reply = ask(studio, "GET", f"/{container.container_name}/a", {"authorization": "Bearer forged"})
     assert (reply.status, reply.code) == (401, "InvalidAuthenticationInfo")
 

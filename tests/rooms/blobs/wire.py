@@ -32,7 +32,8 @@ class Reply(NamedTuple):
 
 def code_of(error: HttpResponseError) -> str:
     """The code of a refusal that a vendor's client has raised; its class does not declare it."""
-    return str(getattr(error, "error_code", ""))
+    found = getattr(error, "error_code", "")
+    return str(getattr(found, "value", found))
 
 
 def bearer(oid: str = OWNER) -> dict[str, str]:

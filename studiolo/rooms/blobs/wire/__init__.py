@@ -15,7 +15,7 @@ __all__ = ["surface"]
 def surface(storage: Storage, callers: Callers, judge: Judge, *, suffix: str, login_url: str) -> Surface:
     """The data plane for every host `{account}.blob.{suffix}`; `suffix` is without a port.
 
-    `login_url` is the tenant's address at the token service: where a caller without a credential is sent.
+    `login_url` is the token service's address: where a caller without a credential is sent.
     """
     ending = f".blob.{suffix}"
     door = Door(storage, callers, ending)

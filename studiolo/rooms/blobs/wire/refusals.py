@@ -36,8 +36,9 @@ class Refusals:
     """Renders faults; knows where callers without a credential get one."""
 
     def __init__(self, login_url: str) -> None:
-        """`login_url` is the tenant's address at the token service."""
-        self._challenge = f"Bearer authorization_uri={login_url}/oauth2/authorize resource_id={AUDIENCE}"
+        """`login_url` is the token service's address."""
+        # Clients take the tenant from the first segment of this path.
+        self._challenge = f"Bearer authorization_uri={login_url}/adfs/oauth2/authorize resource_id={AUDIENCE}"
 
     def render(self, fault: Fault, call: Call) -> Answer:
         """The answer of a fault."""
