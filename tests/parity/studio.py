@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,7 @@ BLOB_VERSION = "2025-11-05"
 ROLES = "/providers/Microsoft.Authorization/roleDefinitions"
 ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 DIRECTORY = "/providers/Studiolo.Directory"
-_SIGN_IN = r"/signin\?code=(\S+)"
+_SIGN_IN = re.compile(r"/signin\?code=(\S+)")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Studio:
         self.server = server
         self.env = server.env
         self.url = server.url
-        self.group = f"/subscriptions/{self.env['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{self.env['AZURE_RESOURCE_GROUP']}"
+        self.subscription = f"/subscriptions/{self.env['AZURE_SUBSCRIPTION_ID']}"
+        self.group = f"{self.subscription}/resourceGroups/{self.env['AZURE_RESOURCE_GROUP']}"
         self.owner = Person(self.url, "", self.env["AZURE_CLIENT_ID"], self.env["AZURE_CLIENT_SECRET"])
         self._connections: dict[str, http.client.HTTPSConnection] = {}
         self._tokens: dict[tuple[str, str], str] = {}
@@ -174,24 +176,26 @@ class Studio:
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @cached_property
-    def _cookie(self) -> str:
-        """The session of the server's owner, opened with the one-time link as a browser would."""
-        import re
-
-        code = self.server.wait_for(re.compile(_SIGN_IN)).group(1)
+    def redeem(self) -> Reply:
+        """Open the one-time link that the server printed, as a browser would."""
+        code = self.server.wait_for(_SIGN_IN).group(1)
         form = {"content-type": "application/x-www-form-urlencoded", "origin": self.url}
-        reply = self.send("POST", "/signin", urlencode({"code": code}).encode(), form)
+        return self.send("POST", "/signin", urlencode({"code": code}).encode(), form)
+
+    @cached_property
+    def cookie(self) -> str:
+        """The session of the server's owner."""
+        reply = self.redeem()
         assert reply.status in (200, 302, 303), reply.body
         return reply.headers["set-cookie"].partition(";")[0]
 
     def sign_in(self) -> None:
         """Open the owner's session now: the link that the server printed ends after a quarter of an hour."""
-        assert self._cookie
+        assert self.cookie
 
     def directory(self, method: str, path: str, body: Any = None) -> Reply:
         """One call to the directory, by the server's owner."""
-        headers = {"cookie": self._cookie, "origin": self.url, "content-type": "application/json"}
+        headers = {"cookie": self.cookie, "origin": self.url, "content-type": "application/json"}
         return self.send(method, f"{DIRECTORY}{path}?api-version={API}", None if body is None else json.dumps(body).encode(), headers)
 
     def person(self, name: str = "guest") -> Person:
@@ -221,6 +225,15 @@ class Studio:
             assert len(found) == 1, name
             self._roles[name] = found[0]["id"]
         return self._roles[name]
+
+    def custom_role(self, *actions: str, data: Sequence[str] = (), at: str | None = None) -> str:
+        """The id of a new role with these actions, which can be given at a scope (the first group) and below."""
+        scope = at or self.group
+        permissions = [{"actions": list(actions), "dataActions": list(data)}]
+        body = {"roleName": unique("made"), "assignableScopes": [scope], "permissions": permissions}
+        made = self.arm("PUT", f"{scope}{ROLES}/{uuid.uuid4()}", {"properties": body})
+        assert made.status == 201, made.body
+        return made.json()["id"]
 
     def grant(self, oid: str, role: str, scope: str, *, kind: str = "ServicePrincipal", condition: str | None = None) -> str:
         """The path of a new role assignment; `role` is a role's name or id."""
@@ -264,6 +277,10 @@ class Studio:
         assert made.status == 201, made.body
         return made.json()
 
+    def accounts(self) -> set[str]:
+        """The ids of all storage accounts of the first group."""
+        return {account["id"] for account in self.arm("GET", f"{self.group}/providers/Microsoft.Storage/storageAccounts").json()["value"]}
+
     def ml(self, workspace: str | None = None, *, by: Person | None = None) -> Any:
         """The unchanged machine learning client; without `by`, signed in by the environment alone."""
         from azure.ai.ml import MLClient
@@ -295,7 +312,7 @@ def local_path(url: str) -> str:
 
 
 @contextmanager
-def opened(server: Server) -> Iterator[Studio]:
+def opened(server: Server) -> Generator[Studio]:
     """The studio of a running server, with its owner signed in."""
     studio = Studio(server)
     try:

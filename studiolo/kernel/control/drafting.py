@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from studiolo.kernel import clock
+from studiolo.kernel.documents import row_of
 from studiolo.kernel.faults import Invalid, Stale
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Change, Draft, Resource, ResourceType, SystemData
+from studiolo.kernel.store.port import PutResource
 
 
 def check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | None, if_none_match: str | None) -> None:
@@ -48,6 +52,20 @@ def written(declared: ResourceType, change: Change, admitted: Draft) -> Resource
         sku=admitted.sku,
         private=admitted.private,
     )
+
+
+def put(declared: ResourceType, resource: Resource, expect: str) -> PutResource:
+    """The write that puts a resource where one with the ETag `expect` is."""
+    return PutResource(row_of(resource), expect=expect, facets=tuple(declared.facets(resource)) if declared.facets else ())
+
+
+def leaving(declared: ResourceType, resource: Resource) -> tuple[Resource, PutResource]:
+    """A resource marked as being deleted, and the write that marks it.
+
+    It gets a fresh ETag, so that writes which rest on its being there fail from then on.
+    """
+    marked = msgspec.structs.replace(resource, etag=clock.new_tag(), properties={**resource.properties, "provisioningState": "Deleting"})
+    return marked, put(declared, marked, resource.etag)
 
 
 def stand_in(declared: ResourceType, id_: ResourceId) -> Resource:

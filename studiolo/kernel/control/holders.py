@@ -10,7 +10,7 @@ from studiolo.kernel.documents import resource_of, row_of
 from studiolo.kernel.faults import NotFound
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Catalog, Change, Resource, ResourceType
-from studiolo.kernel.store.port import ABSENT, PutResource, Store, Write
+from studiolo.kernel.store.port import ABSENT, Expect, PutResource, Store, Write
 
 
 class Holders:
@@ -41,12 +41,18 @@ class Holders:
         )
 
     async def expected(self, change: Change, declared: ResourceType) -> list[Write]:
-        """Check that the group and the parent are there; return the writes that make or update an asset's container."""
+        """Check that the group and the parent are there; return the writes that make or update an asset's container.
+
+        What only has to be there is expected to be as it was found: nothing is made in what goes meanwhile.
+        """
         if change.old is not None:
             return []
         holder = change.id.parent
-        if holder is None or (declared.is_extension and len(change.id.names) == 1):
+        if holder is None:
             return []
+        if declared.is_extension and len(change.id.names) == 1:
+            row = await self._store.find(holder.key)  # a scope need not be a resource of ours
+            return [Expect(row.key, row.etag)] if row else []
         parent_type = self._catalog.find(holder.type)
         parent = await self._find(holder)
         if parent_type is None or (parent is None and holder.type.lower().startswith("microsoft.resources/")):
@@ -57,10 +63,10 @@ class Holders:
                     f"Parent resource '{holder.name}' of type '{parent_type.name}' was not found; create it first.",
                     code="ParentResourceNotFound",
                 )
-            return []
+            return [as_found(parent)]
         draft = declared.parent_draft(change, parent)
         if draft is None:
-            return []
+            return [as_found(parent)] if parent else []
         upper = replace(change, id=parent.id if parent else holder, old=parent, new=draft, fresh_id=clock.new_id())
         return await self._parent_writes(upper, parent_type)
 
@@ -71,10 +77,15 @@ class Holders:
         upper = replace(upper, facts=await self.facts(declared, upper))
         made = written(declared, upper, declared.admit(upper))
         if upper.old is not None and is_same(upper.old, made):
-            return above
+            return [*above, as_found(upper.old)]
         expect = upper.old.etag if upper.old else ABSENT
         return [*above, PutResource(row_of(made), expect=expect, facets=tuple(declared.facets(made)) if declared.facets else ())]
 
     async def _find(self, id_: ResourceId) -> Resource | None:
         row = await self._store.find(id_.key)
         return resource_of(row, self._catalog.find(id_.type)) if row else None
+
+
+def as_found(resource: Resource) -> Expect:
+    """The write that makes a commit rest on a resource's being as it was found."""
+    return Expect(resource.id.key, resource.etag)

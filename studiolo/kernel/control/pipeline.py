@@ -6,23 +6,35 @@ the worker takes the steps. A type supplies `admit`, steps and actions; it write
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.control.drafting import check_preconditions, is_same, stand_in, written
-from studiolo.kernel.control.holders import Holders
+from studiolo.kernel.control.drafting import check_preconditions, is_same, leaving, put, stand_in, written
+from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
 from studiolo.kernel.faults import Conflict, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
-from studiolo.kernel.operations import Operations, status_of
+from studiolo.kernel.operations import Hold, Operations, status_of
 from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType
-from studiolo.kernel.store.port import ABSENT, ANY, DropResource, Emit, OperationRow, PutResource, Row, Store, Write
+from studiolo.kernel.store.port import (
+    ABSENT,
+    DropResource,
+    Emit,
+    Expect,
+    ExpectNothingBelow,
+    OperationRow,
+    Row,
+    Store,
+    Write,
+)
 
 _RACES = 5
 
@@ -57,7 +69,7 @@ class Control:
         self._patience = patience_seconds
         self._lister = Lister(store)
         self._holders = Holders(catalog, store)
-        Steps(catalog, store).register(operations)
+        Steps(catalog, store, operations, patience_seconds).register()
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,6 +140,8 @@ class Control:
     ) -> Outcome:
         """Create or replace a resource (or merge into one), and wait a while for what must follow.
 
+        A write waits as long for an operation that works on the resource.
+
         Raises:
             Forbidden, Invalid, NotFound, Conflict, Stale, NotOffered: nothing was written.
         """
@@ -137,7 +151,8 @@ class Control:
             await self._judge(caller, declared, "write", id_)
             raise NotAllowed(f"'{declared.name}' cannot be written with {verb.upper()}.")
         draft = draft_from(body)
-        for _ in range(_RACES):
+        races, deadline = 0, clock.monotonic() + self._patience
+        while races < _RACES:
             row = await self.store.find(id_.key)
             old = resource_of(row, declared) if row else None
             try:
@@ -150,8 +165,10 @@ class Control:
                     if_none_match,
                 )
             except _LostRace:
-                continue
-        raise Conflict(f"'{id_}' is being changed by too many callers at once; try again.", code="AnotherOperationInProgress")
+                races += 1
+            except _Busy as busy:
+                await self._operations.wait_for(busy.key, deadline - clock.monotonic())
+        raise _contended(id_)
 
     def _asked(
         self,
@@ -197,46 +214,58 @@ class Control:
         for demand in declared.demands(change) if declared.demands else ():
             await self.gate.require(caller, demand.action, demand.scope.text)
         admitted = declared.admit(change)
+        rests_on = [*parents, *(as_found(fact) for fact in change.facts.values() if fact is not None)]
+        self._check_free(caller, change.id, rests_on)
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
             return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
-        return await self._commit(caller, declared, old, resource, parents)
+        return await self._commit(caller, declared, old, resource, rests_on)
+
+    def _check_free(self, caller: Caller, id_: ResourceId, rests_on: Sequence[Write]) -> None:
+        """Raise _Busy if a write has to wait for an operation, Conflict if what it rests on goes.
+
+        The platform itself makes what belongs to a resource while that is being made, so it waits for the resource alone.
+        """
+        if self._operations.hold_on(id_.key) is not None:
+            raise _Busy(id_.key)
+        for write in rests_on:
+            hold = self._operations.hold_on(write.key) if isinstance(write, Expect) else None
+            if isinstance(write, Expect) and hold is not None:
+                if hold.is_closing:
+                    raise Conflict(f"'{id_}' cannot be made: '{write.key}' is being deleted.", code="ResourceBeingDeleted", target=id_.name)
+                if not caller.is_platform:
+                    raise _Busy(write.key)
 
     async def _commit(
-        self, caller: Caller, declared: ResourceType, old: Resource | None, resource: Resource, parents: list[Write]
+        self, caller: Caller, declared: ResourceType, old: Resource | None, resource: Resource, rests_on: Sequence[Write]
     ) -> Outcome:
         operation = None
         if declared.provision is not None:
             state = "Creating" if old is None else "Updating"
             resource = msgspec.structs.replace(resource, properties={**resource.properties, "provisioningState": state})
-            operation = self._operations.new(
-                PROVISION, resource.id, caller, declared.permission("write"), context={"isNew": old is None}
-            )
-        row = row_of(resource)
+            operation = self._operations.new(PROVISION, resource.id, caller, declared.permission("write"), context={"isNew": old is None})
         writes: list[Write] = [
-            *parents,
-            PutResource(row, expect=old.etag if old else ABSENT, facets=tuple(declared.facets(resource)) if declared.facets else ()),
+            *rests_on,
+            put(declared, resource, old.etag if old else ABSENT),
             Emit(
                 resource.system.last_modified_at,
                 declared.permission("write"),
                 "Accepted" if operation else "Succeeded",
-                row.key,
+                resource.id.key,
                 caller.oid,
                 b"{}",
             ),
         ]
-        if operation is not None:
-            writes.append(operation)
         try:
-            await self.store.commit(*writes)
+            if operation is None:
+                await self.store.commit(*writes)
+                return Outcome(resource, await self._shown(row_of(resource), declared), old is None, declared.creates_with_ok)
+            ended = await self._operations.run(operation, *writes, patience_seconds=self._patience)
         except Stale:
             raise _LostRace from None
-        if operation is None:
-            return Outcome(resource, await self._shown(row, declared), old is None, declared.creates_with_ok)
-        return await self._settled(declared, resource, operation.row, is_new=old is None)
+        return await self._outcome(declared, resource, ended, is_new=old is None)
 
-    async def _settled(self, declared: ResourceType, resource: Resource, operation: OperationRow, *, is_new: bool) -> Outcome:
-        ended = await self._operations.settle(operation, self._patience)
+    async def _outcome(self, declared: ResourceType, resource: Resource, ended: OperationRow, *, is_new: bool) -> Outcome:
         if ended.status == "Failed":
             raise Steps.fault_of(ended)
         row = await self.store.find(resource.id.key)
@@ -246,11 +275,22 @@ class Control:
         return Outcome(resource_of(row, declared), await self._shown(row, declared), is_new, declared.creates_with_ok, going_on)
 
     async def delete(self, caller: Caller, id_: ResourceId, *, if_match: str | None = None) -> Deleted:
-        """Remove a resource and all that hangs on it, leaves first.
+        """Remove a resource and all that hangs on it, leaves first; whoever else deletes it meanwhile gets the same answer.
 
         Raises:
             Forbidden, Stale, Conflict, NotAllowed: nothing was removed.
         """
+        races, deadline = 0, clock.monotonic() + self._patience
+        while races < _RACES:
+            try:
+                return await self._delete(caller, id_, if_match)
+            except _LostRace:
+                races += 1
+            except _Busy as busy:
+                await self._operations.wait_for(busy.key, deadline - clock.monotonic())
+        raise _contended(id_)
+
+    async def _delete(self, caller: Caller, id_: ResourceId, if_match: str | None) -> Deleted:
         declared = self.catalog.get(id_.type)
         row = await self.store.find(id_.key)
         old = resource_of(row, declared) if row else None
@@ -269,18 +309,42 @@ class Control:
         if declared.may_delete is not None:
             await declared.may_delete(old)
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
-        if declared.retire is None and not has_children:
-            await self.store.commit(
-                DropResource(row.key, row.type, expect=row.etag if if_match else ANY),
-                Emit(change.at, declared.permission("delete"), "Succeeded", row.key, caller.oid, b"{}"),
-            )
-            return Deleted(existed=True)
-        operation = self._operations.new(DELETE, old.id, caller, declared.permission("delete"))
-        await self.store.commit(operation, Emit(change.at, declared.permission("delete"), "Accepted", row.key, caller.oid, b"{}"))
-        ended = await self._operations.settle(operation.row, self._patience)
-        if ended.status == "Failed":
-            raise Steps.fault_of(ended)
-        return Deleted(existed=True, operation=None if ended.status == "Succeeded" else ended)
+        hold = self._operations.hold_on(row.key)
+        if hold is not None:
+            return await self._joined(row, hold)
+        try:
+            if declared.retire is None and not has_children:
+                await self.store.commit(
+                    DropResource(row.key, row.type, expect=row.etag),
+                    ExpectNothingBelow(row.key),
+                    Emit(change.at, declared.permission("delete"), "Succeeded", row.key, caller.oid, b"{}"),
+                )
+                return Deleted(existed=True)
+            return await self._retire(caller, declared, old, change.at)
+        except Stale:
+            raise _LostRace from None
+
+    async def _retire(self, caller: Caller, declared: ResourceType, old: Resource, at: str) -> Deleted:
+        """Remove what takes steps. The resource is marked first, so that from then on no write rests on it."""
+        state = old.properties.get("provisioningState")
+        operation = self._operations.new(DELETE, old.id, caller, declared.permission("delete"), context={"state": state})
+        ended = await self._operations.run(
+            operation,
+            leaving(declared, old)[1],
+            Emit(at, declared.permission("delete"), "Accepted", old.id.key, caller.oid, b"{}"),
+            patience_seconds=self._patience,
+        )
+        return _deleted(ended)
+
+    async def _joined(self, row: Row, hold: Hold) -> Deleted:
+        """Wait for a delete that is under way; raise _Busy if it is another operation that works on the resource."""
+        operation = await self.store.operation(hold.operation) if hold.is_closing else None
+        if operation is None or operation.kind != DELETE:
+            raise _Busy(row.key)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                await hold.ended.wait()
+        return _deleted(await self.store.operation(operation.id) or operation)
 
     async def act(
         self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
@@ -340,6 +404,24 @@ class Control:
 
 class _LostRace(Exception):
     """Somebody else's commit came between our read and our write."""
+
+
+class _Busy(Exception):
+    """An operation works on the resource with this key; it is to be waited for."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _contended(id_: ResourceId) -> Conflict:
+    return Conflict(f"'{id_}' is being changed by too many callers at once; try again.", code="AnotherOperationInProgress")
+
+
+def _deleted(ended: OperationRow) -> Deleted:
+    if ended.status == "Failed":
+        raise Steps.fault_of(ended)
+    return Deleted(existed=True, operation=None if ended.status == "Succeeded" else ended)
 
 
 def _is_open(collection: Collection) -> bool:

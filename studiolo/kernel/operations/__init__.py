@@ -1,5 +1,5 @@
 """Long operations: leased, fenced, journalled step by step, and taken up again after a crash."""
 
-from studiolo.kernel.operations.worker import Operations, Report, status_of
+from studiolo.kernel.operations.worker import Hold, Operations, Report, status_of
 
-__all__ = ["Operations", "Report", "status_of"]
+__all__ = ["Hold", "Operations", "Report", "status_of"]

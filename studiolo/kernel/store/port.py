@@ -144,7 +144,19 @@ class Emit(NamedTuple):
     doc: bytes
 
 
-Write = PutResource | DropResource | Expect | ExpectNothingBelow | PutEntry | DropEntry | DropSpace | PutPayload | DropPayload | PutOperation | Emit
+Write = (
+    PutResource
+    | DropResource
+    | Expect
+    | ExpectNothingBelow
+    | PutEntry
+    | DropEntry
+    | DropSpace
+    | PutPayload
+    | DropPayload
+    | PutOperation
+    | Emit
+)
 
 
 class Page(NamedTuple):

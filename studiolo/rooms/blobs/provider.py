@@ -8,11 +8,10 @@ from studiolo.kernel.access.names import CONTAINER_NAME
 from studiolo.kernel.resource import Action, Change, Draft, JsonObject, Resource, ResourceType
 from studiolo.rooms.blobs.domain import resources
 from studiolo.rooms.blobs.schema import arm
-from studiolo.rooms.blobs.service.containers import TYPE as CONTAINERS
 from studiolo.rooms.blobs.service.resources import StorageResources
+from studiolo.rooms.blobs.service.rows import CONTAINERS, SERVICES
 
 ACCOUNTS: Final = "Microsoft.Storage/storageAccounts"
-SERVICES: Final = f"{ACCOUNTS}/blobServices"
 
 
 def types(service: StorageResources) -> list[ResourceType]:
@@ -58,7 +57,7 @@ def types(service: StorageResources) -> list[ResourceType]:
 
 
 def _service_draft(change: Change, parent: Resource | None) -> Draft | None:
-    """The blob service is there with its account: it is made with the first container that needs it."""
+    """The blob service is made with its account; it is missing only while that is still on its way."""
     del change
     return None if parent is not None else Draft()
 

@@ -128,11 +128,12 @@ def identities_of(identity: JsonObject | None) -> list[ResourceId]:
     Raises:
         Invalid: a name is not the id of such an identity.
     """
-    named: Any = (identity or {}).get("userAssignedIdentities") or {}
-    if not isinstance(named, dict):
-        raise Invalid("'userAssignedIdentities' must be an object with ids of identities as names.", target="identity.userAssignedIdentities")
-    known: JsonObject = named
-    found = [parse(text) for text, details in known.items() if details is not None]
+    try:
+        named = msgspec.convert((identity or {}).get("userAssignedIdentities") or {}, JsonObject)
+    except msgspec.ValidationError:
+        text = "'userAssignedIdentities' must be an object with ids of identities as names."
+        raise Invalid(text, target="identity.userAssignedIdentities") from None
+    found = [parse(text) for text, details in named.items() if details is not None]
     for id_ in found:
         if id_.type.lower() != _IDENTITIES.lower():
             raise Invalid(f"'{id_}' is not the id of a '{_IDENTITIES}'.", target="identity.userAssignedIdentities")
@@ -356,6 +357,26 @@ def dependent_name(prefix: str, workspace_name: str, workspace_id: str, *, limit
     digest = hashlib.sha256(workspace_id.encode()).hexdigest()[:10]
     word = re.sub(r"[^a-z0-9]", "", workspace_name.lower())[: limit - len(prefix) - len(digest)]
     return f"{prefix}{word}{digest}"
+
+
+def dependent_id(workspace: Resource, type_name: str, prefix: str) -> ResourceId | None:
+    """The account or vault that is made for a workspace which names none; None outside a resource group."""
+    group = workspace.id.group_id
+    name = dependent_name(prefix, workspace.name, workspace.properties["workspaceId"])
+    return group.extension(type_name, name) if group else None
+
+
+def storage_of(workspace: Resource) -> ResourceId:
+    """The storage account that a hub or plain workspace names, or the one that is made for it.
+
+    Raises:
+        NotFound: it can have none, since it lies in no resource group (code `StorageAccountNotFound`).
+    """
+    named = workspace.properties.get("storageAccount")
+    found = parse(named) if named else dependent_id(workspace, "Microsoft.Storage/storageAccounts", "st")
+    if found is None:
+        raise NotFound(f"'{workspace.name}' has no storage account.", code="StorageAccountNotFound")
+    return found
 
 
 def assignment_name(scope: str, principal: str, role: str) -> str:

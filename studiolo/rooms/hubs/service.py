@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
 
+from studiolo.kernel.faults import NotFound
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import PLATFORM, Invocation, JsonObject, Resource, Step
 from studiolo.rooms.hubs import domain
@@ -34,11 +36,14 @@ class WorkspaceService:
         self._subscription = subscription
 
     async def provision(self, workspace: Resource, step: Step) -> Resource:
-        """Give the workspace its identity, storage, vault, containers, grants and furniture. Every part is safe to repeat."""
+        """Give the workspace its identity, storage, vault, containers, grants and furniture. Every part is safe to repeat.
+
+        Whoever makes a workspace is its Owner (census HUB-10, RBAC); whoever changes one gains nothing by it.
+        """
         if workspace.kind != domain.PROJECT:
             workspace = await self._with_dependents(workspace)
         workspace = await self._with_identity(workspace)
-        if not step.caller.is_platform:
+        if not step.caller.is_platform and workspace.properties["provisioningState"] == "Creating":
             await self._grant(workspace.id, step.caller.oid, step.caller.kind, _OWNER)
         if workspace.kind == domain.HUB:
             await self._grant_self(workspace, _AI_ADMINISTRATOR)
@@ -52,27 +57,28 @@ class WorkspaceService:
         return workspace
 
     async def storage_account(self, workspace: Resource) -> ResourceId:
-        """The storage account that holds a workspace's containers: its own, or its hub's."""
-        if workspace.kind == domain.PROJECT:
-            hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
-            if hub is not None:
-                return parse(hub.properties["storageAccount"])
-        return parse(workspace.properties["storageAccount"])
+        """The storage account that holds a workspace's containers: its own, or its hub's.
+
+        Raises:
+            NotFound: the hub is gone (code `HubNotFound`).
+        """
+        if workspace.kind != domain.PROJECT:
+            return domain.storage_of(workspace)
+        hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
+        if hub is None:
+            raise NotFound(f"The hub of '{workspace.name}', '{workspace.properties['hubResourceId']}', is gone.", code="HubNotFound")
+        return domain.storage_of(hub)
 
     async def _with_dependents(self, workspace: Resource) -> Resource:
         """Make the storage account and the vault that the caller did not name (census HUB-04)."""
-        group = workspace.id.group_id
-        if group is None:
-            return workspace
         made: JsonObject = {}
         for member, kind, prefix, body in (
             ("storageAccount", "Microsoft.Storage/storageAccounts", "st", {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}}),
             ("keyVault", "Microsoft.KeyVault/vaults", "kv", {"properties": {"enableRbacAuthorization": True}}),
         ):
-            if member in workspace.properties:
+            id_ = domain.dependent_id(workspace, kind, prefix)
+            if member in workspace.properties or id_ is None:
                 continue
-            name = domain.dependent_name(prefix, workspace.name, workspace.properties["workspaceId"])
-            id_ = group.extension(kind, name)
             await self._resources.ensure(PLATFORM, id_, {"location": workspace.location, "tags": {"madeFor": workspace.name}, **body})
             made[member] = id_.text
         return msgspec.structs.replace(workspace, properties={**workspace.properties, **made}) if made else workspace
@@ -118,14 +124,11 @@ class WorkspaceService:
         del step
         if workspace.kind != domain.HUB:
             await self._defaults.clear(workspace)
-            account = await self._resources.find(await self.storage_account(workspace)) if self._has_storage(workspace) else None
-            if account is not None:
-                await self._containers.drop_all(account.id, f"{workspace.properties['workspaceId']}-")
+            with suppress(NotFound):  # its hub is gone, and the account with it
+                account = await self._resources.find(await self.storage_account(workspace))
+                if account is not None:
+                    await self._containers.drop_all(account.id, f"{workspace.properties['workspaceId']}-")
         await self._identities.retire(workspace.id)
-
-    @staticmethod
-    def _has_storage(workspace: Resource) -> bool:
-        return workspace.kind == domain.PROJECT or "storageAccount" in workspace.properties
 
     async def projects(self, hub: Resource) -> list[Resource]:
         """The projects of a hub."""

@@ -263,13 +263,13 @@ def test_a_delegation_for_one_blob_opens_no_other(studio: Studio, container: Cli
         user_delegation_key=key,
         permission=BlobSasPermissions(read=True),
         expiry=now() + HOUR,
-        content_disposition="attachment; filename=c",
+        content_disposition="attachment; filename=cü日",
         content_type="text/x-special",
     )
     mine = studio.container(container.container_name, token)
     found = mine.download_blob("a b/c.txt")
     assert found.readall() == b"a b/c.txt"
-    assert found.properties.content_settings.content_disposition == "attachment; filename=c"
+    assert found.properties.content_settings.content_disposition.encode("latin-1").decode() == "attachment; filename=cü日"
     assert found.properties.content_settings.content_type == "text/x-special"
     assert refused(lambda: mine.download_blob("a b/d.txt")).error_code == "AuthenticationFailed"
     assert refused(lambda: list(mine.list_blobs())).status_code == 403

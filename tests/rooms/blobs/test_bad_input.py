@@ -123,6 +123,7 @@ def test_a_put_without_a_length_is_refused(studio: Studio, container: Client) ->
         ("//box/a", 404),
         ("/BOX/a", 400),
         ("/box/a?comp=unheardof", 501),
+        ("/box/a?restype=container", 501),
         ("/box/a?snapshot=2026", 501),
         ("/box/a?a=1&a=2", 400),
         ("/box", 405),

@@ -10,7 +10,7 @@ from azure.core.exceptions import HttpResponseError, ResourceModifiedError
 from azure.storage.blob import BlobBlock, ContainerSasPermissions, ContentSettings, generate_container_sas
 
 from tests.rooms.blobs.studio import ACCOUNT, MEMBER, OTHER_PROJECT, OWNER, Client, Studio
-from tests.rooms.blobs.wire import code_of
+from tests.rooms.blobs.wire import ask, code_of
 
 
 @pytest.fixture
@@ -85,6 +85,15 @@ def test_the_source_is_decided_by_itself(studio: Studio, container: Client, othe
     mine.start_copy_from_url(f"{other.url}/secret?{token}")
     assert mine.download_blob().readall() == b"theirs"
     mine.upload_blob_from_url(f"{other.url}/secret", source_authorization=f"Bearer token-{OWNER}", overwrite=True)
+
+
+def test_a_page_or_an_append_from_a_url_is_no_copy(studio: Studio, container: Client) -> None:
+    source = container.get_blob_client("source")
+    source.upload_blob(b"x")
+    for comp in ("page", "appendblock", "incrementalcopy", "unheardof"):
+        headers = {"x-ms-copy-source": source.url, "content-length": "0"}
+        assert ask(studio, "PUT", f"/{container.container_name}/target?comp={comp}", headers).status == 501
+    assert not container.get_blob_client("target").exists()
 
 
 def test_conditions_hold_on_both_ends(container: Client) -> None:

@@ -12,8 +12,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobBlock
 
-from studiolo.kernel.faults import NotFound
+from studiolo.kernel.faults import Invalid, NotFound, Stale
 from studiolo.rooms.blobs.service.blobs import Check, Facts, Terms
+from studiolo.rooms.blobs.service.turns import Turn, Turns
 from tests.rooms.blobs import victim
 from tests.rooms.blobs.studio import Studio
 from tests.rooms.blobs.wire import code_of
@@ -198,7 +199,6 @@ def test_rows_that_were_swapped_or_rolled_back_are_seen(own_studio: Studio) -> N
 
 
 async def test_a_write_that_the_store_refuses_leaves_no_object(tmp_path: Path) -> None:
-    from studiolo.kernel.faults import Stale
     from studiolo.rooms.blobs.domain.conditions import Conditions
 
     store, storage = await victim.open_storage(tmp_path)
@@ -211,3 +211,52 @@ async def test_a_write_that_the_store_refuses_leaves_no_object(tmp_path: Path) -
     assert objects_in(tmp_path) == set()
     await storage.stop()
     await store.close()
+
+
+@pytest.mark.parametrize(("announced", "sent"), [(10, 9), (10, 11), (100_000, 99_999), (100_000, 100_001), (3_000_000, 2_000_000)])
+async def test_a_body_of_another_length_than_announced_is_refused_and_leaves_nothing(tmp_path: Path, announced: int, sent: int) -> None:
+    store, storage = await victim.open_storage(tmp_path)
+    box = await storage.containers.get(await storage.accounts.get(victim.ACCOUNT), "box")
+    body = victim.arriving(bytes(sent))._replace(size=announced)
+    with pytest.raises(Invalid) as refused:
+        await storage.blobs.put(box, "a", body, Facts(), Terms(), Check())
+    assert refused.value.code == "IncompleteBody"
+    assert await storage.blobs.find(box, "a") is None
+    await storage.loose.settle()
+    assert objects_in(tmp_path) == set()
+    await storage.stop()
+    await store.close()
+
+
+async def test_a_reader_keeps_what_it_reads_until_it_is_done(tmp_path: Path) -> None:
+    store, storage = await victim.open_storage(tmp_path)
+    box = await storage.containers.get(await storage.accounts.get(victim.ACCOUNT), "box")
+    data = os.urandom(5_000_000)
+    found = await storage.blobs.put(box, "a", victim.arriving(data), Facts(), Terms(), Check())
+    body = await storage.blobs.read(box, "a", found, 0, len(data))
+    assert not isinstance(body, bytes)
+    first = bytes(await anext(body))
+    await storage.blobs.delete(box, "a", Terms())
+    await storage.loose.settle()
+    assert first + b"".join([bytes(part) async for part in body]) == data
+    await storage.loose.settle()
+    assert objects_in(tmp_path) == set()
+    await storage.stop()
+    await store.close()
+
+
+async def test_a_refusal_that_rests_on_a_write_which_failed_is_looked_at_again() -> None:
+    turns = Turns()
+    seen: list[Turn | None] = []
+
+    def take(ends_with: Exception | None) -> None:
+        with turns.take("c", "a", None):
+            seen.append(turns.newest("c", "a"))
+            if ends_with is not None:
+                raise ends_with
+
+    with pytest.raises(Stale):
+        take(Stale("somebody else was quicker"))
+    take(None)
+    assert [await turn.is_durable() for turn in seen if turn is not None] == [False, True]
+    assert turns.newest("c", "a") is None

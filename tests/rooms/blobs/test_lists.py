@@ -1,6 +1,7 @@
 """Lists: flat and by folders, in pages, in order, complete."""
 
 import asyncio
+import re
 
 import pytest
 from azure.core.exceptions import HttpResponseError
@@ -53,11 +54,17 @@ def test_twelve_thousand_names_are_listed_in_pages_and_by_folder(studio: Studio,
             await asyncio.gather(*(studio.room.storage.write_all(account_id(), name, blob, b"x") for blob in names[at : at + 500]))
 
     studio.run(fill())
-    pages = [[blob.name for blob in page] for page in container.list_blobs().by_page()]
+    base = f"/{container.container_name}?restype=container&comp=list"
+    pages: list[list[str]] = []
+    marker = ""
+    while marker or not pages:
+        text = ask(studio, "GET", f"{base}&marker={marker}").body.decode()
+        pages.append(re.findall("<Name>([^<]*)</Name>", text))
+        [marker] = re.findall("<NextMarker>([^<]*)</NextMarker>", text)
     assert [len(page) for page in pages] == [5000, 5000, 2000]
     assert [name for page in pages for name in page] == names
     assert [item.name for item in container.walk_blobs()] == [f"{folder:02}/" for folder in range(12)]
-    assert len(list(container.list_blobs(name_starts_with="07/"))) == 1000
+    assert len(list(container.list_blob_names(name_starts_with="07/"))) == 1000
 
 
 def test_names_with_staged_blocks_stand_among_the_others_when_asked(filled: Client) -> None:

@@ -47,6 +47,7 @@ def test_an_account_is_made_with_its_endpoint_and_keys_off(studio: Studio) -> No
     assert made["properties"]["primaryEndpoints"] == {"blob": f"{studio.url(name)}/"}
     assert made["properties"]["allowSharedKeyAccess"] is False
     assert (made["kind"], made["sku"]["name"], made["tags"]) == ("StorageV2", "Standard_LRS", {"a": "b"})
+    assert get(studio, f"{account_id(name)}/blobServices/default")["type"] == "Microsoft.Storage/storageAccounts/blobServices"
     studio.service(account=name).create_container("box")
     studio.run(studio.control.delete(WHO, account_id(name)))
     with pytest.raises(HttpResponseError) as refused:

@@ -172,6 +172,8 @@ def test_a_version_that_is_too_old_or_unknown_is_refused(version: str) -> None:
         {"ss": "b"},
         {"SE": "2026-01-01T01:00:00Z"},
         {"sdd": "1"},
+        {"rscd": "a\r\nset-cookie: b=c"},
+        {"rsct": "a\x00b"},
     ],
 )
 def test_a_malformed_signature_is_refused(change: dict[str, str]) -> None:
@@ -225,6 +227,7 @@ def test_a_delegation_key_lives_for_a_week_at_most() -> None:
         ({"sip": "10.0.0.1-10.0.0.9"}, "10.0.0.9", "https", True),
         ({"sip": "10.0.0.1-10.0.0.9"}, "10.0.0.10", "https", False),
         ({"sip": "10.0.0.1-10.0.0.9"}, "::1", "https", False),
+        ({"sip": "10.0.0.1-10.0.0.9"}, "::ffff:10.0.0.9", "https", True),
         ({"sip": "everywhere"}, "10.0.0.9", "https", False),
     ],
 )

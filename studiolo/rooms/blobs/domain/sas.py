@@ -9,6 +9,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
@@ -82,6 +83,7 @@ _OVERRIDES = {
     "rscl": "content-language",
     "rsct": "content-type",
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LEVELS: dict[Level, str] = {"service": "s", "container": "c", "blob": "o"}
 
 
@@ -106,8 +108,8 @@ class Sas(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def overrides(self) -> list[tuple[str, str]]:
-        """Response headers that the signature sets on reads."""
-        return [(header, self.fields[name]) for name, header in _OVERRIDES.items() if name in self.fields]
+        """Response headers that the signature sets on reads; text beyond ASCII goes out as UTF-8."""
+        return [(header, self.fields[name].encode().decode("latin-1")) for name, header in _OVERRIDES.items() if name in self.fields]
 
 
 def is_signed(query: Mapping[str, str]) -> bool:
@@ -129,6 +131,8 @@ def read(query: Mapping[str, str]) -> Sas:
             raise refused(f"the parameter '{name}' must be written in lower case")
     if fields.get("sv") not in VERSIONS:
         raise refused(f"its version '{fields.get('sv', '')[:20]}' is not one of {min(VERSIONS)} to {max(VERSIONS)} that are known here")
+    if any(_CONTROL.search(value) for value in fields.values()):
+        raise refused("a parameter holds a control character")  # it could end a response header and begin another
     kind: Kind = "account" if "ss" in fields or "srt" in fields else "delegation" if "skoid" in fields else "service"
     unsigned = fields.keys() - _FIELDS[kind]
     if unsigned:
@@ -264,12 +268,22 @@ def check_way(sas: Sas, client: str, scheme: str) -> None:
         raise Forbidden("The signature permits another protocol only (spr).", code="AuthorizationProtocolMismatch")
     if addresses := sas.get("sip"):
         first, _, last = addresses.partition("-")
-        try:
-            is_inside = ipaddress.ip_address(first) <= ipaddress.ip_address(client) <= ipaddress.ip_address(last or first)  # type: ignore[operator]
-        except (ValueError, TypeError):
-            is_inside = False
-        if not is_inside:
+        if not _is_between(first, client, last or first):
             raise Forbidden("The signature does not permit requests from this address (sip).", code="AuthorizationSourceIPMismatch")
+
+
+def _is_between(first: str, client: str, last: str) -> bool:
+    try:
+        low, here, high = (_address(text) for text in (first, client, last))
+    except ValueError:
+        return False
+    return low.version == here.version == high.version and int(low) <= int(here) <= int(high)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address; one of IPv4 that came through a socket of both kinds counts as what it is."""
+    found = ipaddress.ip_address(text)
+    return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
 
 
 def check_covers(sas: Sas, level: Level) -> None:

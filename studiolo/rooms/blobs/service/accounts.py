@@ -11,10 +11,12 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Invalid, NotFound, Stale
 from studiolo.kernel.ids import ResourceId
-from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
+from studiolo.kernel.resource import PLATFORM
+from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, PutResource, Store, Write
 from studiolo.rooms.blobs.domain.blob import Account
 from studiolo.rooms.blobs.domain.names import check_account
 from studiolo.rooms.blobs.ports import Keys
+from studiolo.rooms.blobs.service.rows import SERVICES, row
 
 SPACE: Final = "blobs/accounts"
 KEY_NAMES: Final = ("key1", "key2")
@@ -141,10 +143,11 @@ class Accounts:
         return base64.b64encode(await self._keys.seal(f"account/{name}", _encode(secrets), _place(name))).decode()
 
     async def _put(self, account: Account, over: Entry | None) -> bool:
+        entry = PutEntry(SPACE, Entry(account.name, clock.new_tag(), _encode(account)), expect=over.etag if over else ABSENT)
+        # The blob service is a resource of its own, and there as soon as its account is.
+        service = PutResource(row(account.service_id, SERVICES, PLATFORM, clock.stamp(clock.now()), {}))
         try:
-            await self._store.commit(
-                PutEntry(SPACE, Entry(account.name, clock.new_tag(), _encode(account)), expect=over.etag if over else ABSENT)
-            )
+            await (self._store.commit(entry) if over else self._store.commit(entry, service))
         except Stale:
             return False
         return True

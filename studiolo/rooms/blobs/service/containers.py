@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.documents import row_of
 from studiolo.kernel.faults import Conflict, NotFound, Stale, Unavailable
 from studiolo.kernel.ids import parse
-from studiolo.kernel.resource import Caller, Resource, SystemData
+from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import ABSENT, DropEntry, DropResource, Emit, Entry, PutEntry, PutResource, Store, Write
 from studiolo.rooms.blobs.domain.blob import Account, Container
 from studiolo.rooms.blobs.domain.conditions import NONE, Conditions, check_write
 from studiolo.rooms.blobs.domain.names import check_container, key_owner
 from studiolo.rooms.blobs.service.purge import Purge
+from studiolo.rooms.blobs.service.rows import CONTAINERS, row
 
-TYPE: Final = "Microsoft.Storage/storageAccounts/blobServices/containers"
 _RACES = 5
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Container).decode
@@ -77,8 +75,8 @@ class Containers:
         id_ = parse(account.container_id(name))
         writes: list[Write] = [PutEntry(_space(account.name), Entry(name, made.etag, _encode(made)), expect=ABSENT)]
         if await self._store.find(id_.key) is None:
-            writes.append(PutResource(row_of(_resource(account, name, made, caller, stamp))))
-            writes.append(Emit(stamp, f"{TYPE}/write", "Succeeded", id_.key, caller.oid, b"{}"))
+            writes.append(PutResource(row(id_.text, CONTAINERS, caller, stamp, {"publicAccess": "None"})))
+            writes.append(Emit(stamp, f"{CONTAINERS}/write", "Succeeded", id_.key, caller.oid, b"{}"))
         try:
             await self._store.commit(*writes)
         except Stale:
@@ -127,8 +125,8 @@ class Containers:
         await self._store.commit(
             DropEntry(_space(account.name), name),
             *self._purge.noted(old),
-            DropResource(id_.key, TYPE.lower()),
-            Emit(clock.stamp(clock.now()), f"{TYPE}/delete", "Succeeded", id_.key, caller.oid, b"{}"),
+            DropResource(id_.key, CONTAINERS.lower()),
+            Emit(clock.stamp(clock.now()), f"{CONTAINERS}/delete", "Succeeded", id_.key, caller.oid, b"{}"),
         )
         self._purge.begin(old)
 
@@ -158,16 +156,3 @@ def contended() -> Unavailable:
 
 def _space(account: str) -> str:
     return f"blobs/containers/{account}"
-
-
-def _resource(account: Account, name: str, made: Container, caller: Caller, stamp: str) -> Resource:
-    who, kind = caller.name or caller.oid, "User" if caller.kind == "User" else "Application"
-    return Resource(
-        id=parse(account.container_id(name)),
-        type=TYPE,
-        etag=made.etag[2:].lower(),
-        system=SystemData(
-            created_by=who, created_by_type=kind, created_at=stamp, last_modified_by=who, last_modified_by_type=kind, last_modified_at=stamp
-        ),
-        properties={"publicAccess": "None"},
-    )

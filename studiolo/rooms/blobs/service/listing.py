@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
@@ -78,6 +79,7 @@ class Lister:
                     yield Item(key, etag, self._index.decode(doc)), key
             if len(entries) < scan:
                 return
+            await asyncio.sleep(0)  # a long page must not keep everybody else waiting
             after = entries[-1].key
             if skip and after.startswith(skip):
                 after = skip + _BEHIND

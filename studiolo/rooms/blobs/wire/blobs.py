@@ -31,7 +31,7 @@ from studiolo.rooms.blobs.wire.headers import (
     version_of,
     written,
 )
-from studiolo.rooms.blobs.wire.visits import DELETE, READ_TAGS, WRITE, WRITE_TAGS, Door, Visit
+from studiolo.rooms.blobs.wire.visits import DELETE, READ_TAGS, WRITE, WRITE_TAGS, WRITE_TIER, Door, Visit
 from studiolo.wire.http import Answer, Call, Permit
 
 _RACES = 20
@@ -150,7 +150,7 @@ class BlobOperations:
         tier = tier_of(call.headers.get("x-ms-access-tier", ""))
         if not tier:
             raise Invalid("The header x-ms-access-tier is required.", code="MissingRequiredHeader", target="x-ms-access-tier")
-        await visit.may(permit, WRITE, "w")
+        await visit.may(permit, WRITE, "w", sub_operations=WRITE_TIER)
         await self._updated(visit, lambda blob: msgspec.structs.replace(blob, tier=tier))
         return Answer(200, b"", [("x-ms-version", version_of(call))])
 

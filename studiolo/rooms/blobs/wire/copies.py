@@ -18,6 +18,7 @@ from studiolo.rooms.blobs.domain.ranges import span_of
 from studiolo.rooms.blobs.service.blobs import Check, Facts, Source, Terms, lost_bytes, now_ms, once
 from studiolo.rooms.blobs.service.pieces import Body, Moved
 from studiolo.rooms.blobs.service.storage import Storage
+from studiolo.rooms.blobs.wire.blobs import check_plain
 from studiolo.rooms.blobs.wire.headers import facts_of, raw_sum, written
 from studiolo.rooms.blobs.wire.visits import Door, Visit
 from studiolo.wire.http import Answer, Call, Permit
@@ -35,6 +36,7 @@ class Copies:
     async def copy(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:
         """A blob from another's bytes."""
         visit = await self._door.enter(call)
+        check_plain(visit)
         is_put = "x-ms-blob-type" in call.headers
         if is_put and call.headers["x-ms-blob-type"] != "BlockBlob":
             raise NotOffered("Only block blobs can be made from a URL.", target="x-ms-blob-type")

@@ -46,7 +46,7 @@ GET_INFO: Final = f"{_SERVICE}/getInfo/action"
 DELEGATE: Final = f"{_SERVICE}/generateUserDelegationKey/action"
 LIST: Final = ("Blob.List",)
 _WITH_TAGS = ("Blob.Write.WithTagHeaders",)
-_TIER = ("Blob.Write.Tier",)
+WRITE_TIER: Final = ("Blob.Write.Tier",)
 _NOTHING: Mapping[str, str] = {}
 _REMEMBERED = 4096
 
@@ -97,11 +97,15 @@ class Visit:
         tags = found.blob.tags if found else None
         await permit.require(self.credential.caller, READ, self.scope, resource=self._resource(tags))
 
-    async def may(self, permit: Permit, action: str, letters: str, *, tags: Mapping[str, str] | None = None) -> None:
+    async def may(
+        self, permit: Permit, action: str, letters: str, *, tags: Mapping[str, str] | None = None, sub_operations: tuple[str, ...] = ()
+    ) -> None:
         """Return if the call may do this to the blob; `tags` are the new ones that it brings."""
         self.credential.check("blob", letters)
         request = {BLOB_TAGS: tags} if tags else None
-        await permit.require(self.credential.caller, action, self.scope, request=request, resource=self._resource())
+        await permit.require(
+            self.credential.caller, action, self.scope, sub_operations=sub_operations, request=request, resource=self._resource()
+        )
 
     async def may_write(self, permit: Permit, facts: Facts | None = None) -> bool:
         """Return whether the call may write a new blob only, or raise Forbidden if it may not even that.
@@ -111,7 +115,7 @@ class Visit:
         letter = self.credential.check("blob", "wc")
         tags = facts.tags if facts else {}
         request = {BLOB_TAGS: tags} if tags else None
-        sub = (_WITH_TAGS if tags else ()) + (_TIER if facts and facts.tier else ())
+        sub = (_WITH_TAGS if tags else ()) + (WRITE_TIER if facts and facts.tier else ())
         caller, scope, resource = self.credential.caller, self.scope, self._resource()
         must_be_new = letter == "c"
         try:
