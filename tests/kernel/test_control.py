@@ -85,9 +85,10 @@ async def test_a_stale_etag_changes_nothing(kernel: Kernel) -> None:
     await kernel.control.put(
         OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": 2}}, if_match=f'"{first.resource.etag}"'
     )
-    for condition in ({"if_match": f'"{first.resource.etag}"'}, {"if_none_match": "*"}):
+    for match, none_match in ((f'"{first.resource.etag}"', None), (None, "*")):
         with pytest.raises(Stale):
-            await kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": 3}}, **condition)
+            body: JsonObject = {"location": "local", "properties": {"size": 3}}
+            await kernel.control.put(OWNER, parse(f"{THING}/box"), body, if_match=match, if_none_match=none_match)
     with pytest.raises(Stale):
         await kernel.control.put(OWNER, parse(f"{THING}/absent"), {"location": "local"}, if_match="*")
     assert (await kernel.control.put(OWNER, parse(f"{THING}/new"), {"location": "local"}, if_none_match="*")).is_new
