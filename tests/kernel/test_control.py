@@ -86,8 +86,8 @@ async def test_a_stale_etag_changes_nothing(kernel: Kernel) -> None:
         OWNER, parse(f"{THING}/box"), {"location": "local", "properties": {"size": 2}}, if_match=f'"{first.resource.etag}"'
     )
     for match, none_match in ((f'"{first.resource.etag}"', None), (None, "*")):
+        body: JsonObject = {"location": "local", "properties": {"size": 3}}
         with pytest.raises(Stale):
-            body: JsonObject = {"location": "local", "properties": {"size": 3}}
             await kernel.control.put(OWNER, parse(f"{THING}/box"), body, if_match=match, if_none_match=none_match)
     with pytest.raises(Stale):
         await kernel.control.put(OWNER, parse(f"{THING}/absent"), {"location": "local"}, if_match="*")
