@@ -12,6 +12,7 @@ import msgspec
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home
 from studiolo.app.plugs import Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
+from studiolo.app.served import served_surface
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
@@ -218,8 +219,9 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     gate = house.gate
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
-    extras = [deployments, Surface("access", house.iam.routes(), gate, render_arm), activity_surface(house.store, people, gate)]
-    return [
+    reference = served_surface(lambda: surfaces, control.catalog, people, gate)
+    extras = [deployments, Surface("access", house.iam.routes(), gate, render_arm), activity_surface(house.store, people, gate), reference]
+    surfaces: list[Answers] = [
         ArmSurface(control, people, extras),
         *extras,
         *house.iam.surfaces(gate),
@@ -227,6 +229,7 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
     ]
+    return surfaces
 
 
 def _audiences(url: str) -> iam.Audiences:
