@@ -252,8 +252,8 @@ Handler = Callable[[Call, Permit, dict[str, str]], Awaitable[Answer]]
 class Route:
     """One verb on one path template: `/a/{b}/{rest:path}`.
 
-    `query` names parameters that must be present with these values (`""`: any value); the first route that fits wins,
-    so more particular ones stand first. `about` is the line of the generated reference.
+    `query` names parameters that must be present with these values (`""`: any value); of the routes of one path the first that
+    fits wins, so more particular ones stand first. `about` is the line of the generated reference.
     """
 
     method: str
@@ -262,6 +262,9 @@ class Route:
     run: Handler
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     about: str = ""
+
+
+_NO_ROUTES: Mapping[re.Pattern[str], list[Route]] = {}
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -298,13 +301,14 @@ class Surface:
         self.hosts = hosts
         self._judge = judge
         self._render = render
-        self._by_method: dict[str, list[tuple[re.Pattern[str], Route]]] = {}
+        # Routes of one verb and one path stand together, so that a path is matched once however many queries it answers to.
+        self._by_method: dict[str, dict[re.Pattern[str], list[Route]]] = {}
         for route in routes:
-            self._by_method.setdefault(route.method, []).append((_pattern(route.path), route))
+            self._by_method.setdefault(route.method, {}).setdefault(_pattern(route.path), []).append(route)
 
     def serves(self, call: Call) -> bool:
         """Whether a route has this path, whatever its verb."""
-        return any(pattern.fullmatch(call.raw_path) for entries in self._by_method.values() for pattern, _ in entries)
+        return any(pattern.fullmatch(call.raw_path) for entries in self._by_method.values() for pattern in entries)
 
     async def answer(self, call: Call) -> Answer:
         """Find the route, let it answer, render its fault; an answer without a decision is withheld."""
@@ -321,19 +325,25 @@ class Surface:
     def _find(self, call: Call) -> tuple[Route, dict[str, str]]:
         path = call.raw_path
         query: dict[str, str] | None = None
-        for pattern, route in self._by_method.get(call.method, ()):
+        for pattern, routes in self._by_method.get(call.method, _NO_ROUTES).items():
             match = pattern.fullmatch(path)
             if match is None:
                 continue
-            if route.query:
-                query = call.query() if query is None else query
-                if any(key not in query or (value and query[key].lower() != value) for key, value in route.query.items()):
-                    continue
-            return route, {k: _decode(v) for k, v in match.groupdict().items()}
+            for route in routes:
+                if route.query:
+                    query = call.query() if query is None else query
+                    if not _asks_for(query, route.query):
+                        continue
+                return route, {k: _decode(v) for k, v in match.groupdict().items()}
         for method, entries in self._by_method.items():
-            if method != call.method and any(p.fullmatch(path) for p, _ in entries):
+            if method != call.method and any(p.fullmatch(path) for p in entries):
                 raise NotAllowed(f"'{call.method}' is not offered on '{path[:200]}'.", code="UnsupportedHttpVerb")
         raise NotFound(f"Nothing is served at '{path[:200]}'.", code="NotFound")
+
+
+def _asks_for(query: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether a query has every wanted parameter, with the wanted value if one is given."""
+    return all(key in query and (not value or query[key].lower() == value) for key, value in wanted.items())
 
 
 def _decode(text: str) -> str:
