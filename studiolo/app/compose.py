@@ -11,7 +11,7 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home
-from studiolo.app.plugs import Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
+from studiolo.app.plugs import DirectoryObjects, Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
@@ -215,6 +215,7 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
         ArmSurface(control, people, extras),
         *extras,
         *house.iam.surfaces(gate),
+        house.iam.graph(DirectoryObjects(house.resources), gate),
         *house.blobs.surfaces,
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
