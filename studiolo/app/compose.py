@@ -30,7 +30,7 @@ from studiolo.rooms.models.backends.local.models import LocalModels
 from studiolo.rooms.models.ports import Models
 from studiolo.rooms.models.wire import PREFIXES as MODEL_PREFIXES
 from studiolo.rooms.models.wire import render as render_model_fault
-from studiolo.rooms.templates.backends.facade import KernelResources
+from studiolo.rooms.templates.backends.facade import KernelResources, KernelTypes
 from studiolo.rooms.templates.backends.records import StoredRecords
 from studiolo.rooms.templates.backends.seals import KeySeals
 from studiolo.rooms.templates.wire import routes as deployment_routes
@@ -187,7 +187,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         resources=KernelResources(resources.get),
         records=StoredRecords(store),
         seals=KeySeals(await ring.data_key("templates")),
-        knows=lambda name: resources.get().catalog.find(name) is not None,
+        types=KernelTypes(resources.get),
         tenant=opened_iam.tenant,
         environment=cloud(settings.url),
     )
