@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from studiolo.app.environment import ClientEnvironment
-from studiolo.app.home import Home
+from studiolo.app.home import Home, RecordWitness
 from studiolo.app.plugs import DirectoryObjects, Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
@@ -22,6 +22,7 @@ from studiolo.kernel.ids import parse
 from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
+from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms import assets, blobs, hubs, iam, models, secrets, templates, traces
@@ -157,8 +158,9 @@ async def compose(settings: Settings, home: Home) -> Application:
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:
-    store = SqliteStore(settings.database_file(home.database))
-    ring = KeyRing(store, home.master_key())
+    master_key = home.master_key()
+    store = SqliteStore(settings.database_file(home.database), Keeper.of(master_key, RecordWitness(home)))
+    ring = KeyRing(store, master_key)
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()

@@ -1,7 +1,8 @@
 """The folder of one studio: what lies where, who may read it, and that one server uses it at a time.
 
 data/        the database and the blobs: what a backup copies; sealed parts need keys/ to be read
-keys/        master.key (mode 0600), outside data/ so that a copy of the data alone opens nothing
+keys/        master.key (mode 0600), outside data/ so that a copy of the data alone opens nothing; record.head, what the
+             record's newest line was when it was last written down, so that lines cut off in data/ are missed
 tls/         the local authority, the server's certificate, and bundle.pem for clients
 cache/       what can be made again, such as assembled model weights
 env.json     what `studiolo env` prints (mode 0600)
@@ -80,6 +81,11 @@ class Home:
     def master_key_file(self) -> Path:
         """The key that all other keys are wrapped with."""
         return self.root / "keys" / "master.key"
+
+    @property
+    def record_head_file(self) -> Path:
+        """Number and digest of the record's newest line, sealed, as of the last time that they were written down."""
+        return self.root / "keys" / "record.head"
 
     @property
     def environment_file(self) -> Path:
@@ -203,6 +209,21 @@ class Home:
             yield tell
         finally:
             os.close(descriptor)
+
+
+class RecordWitness:
+    """Keeps the head of a home's record beside its master key, away from the data."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = home.record_head_file
+
+    def load(self) -> bytes | None:
+        """What was saved last; None if nothing ever was."""
+        return read_private(self._file) if self._file.exists() else None
+
+    def save(self, data: bytes) -> None:
+        """Keep this in place of what was saved before. Raises Unavailable if it cannot be written."""
+        write_atomic(self._file, data)
 
 
 def _read_holder(descriptor: int) -> Holder:

@@ -14,7 +14,7 @@ from studiolo.kernel.control import Control
 from studiolo.kernel.faults import Unauthenticated
 from studiolo.kernel.ids import collection, parse
 from studiolo.kernel.resource import Caller, JsonObject
-from studiolo.kernel.store.port import Store
+from studiolo.kernel.store.port import Lines, Store
 from studiolo.wire.http import Answer, Call, Guard, Judge, Permit, Public, Route, Surface
 from studiolo.wire.render import render_arm
 
@@ -121,7 +121,7 @@ def activity_surface(store: Store, authenticator: Authenticator, judge: Judge) -
         wanted = call.query().get("$filter", "")
         target = _resource_in(wanted) or scope
         await permit.require(caller, action, target)
-        lines = await store.events(under=parse(target).key, limit=200, newest_first=True)
+        lines = await store.lines(Lines(under=parse(target).key, kinds=("change", "secret"), limit=200, newest_first=True))
         shown = [
             {
                 "eventTimestamp": line.at,
