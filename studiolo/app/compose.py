@@ -37,7 +37,8 @@ from studiolo.rooms.templates.backends.seals import KeySeals
 from studiolo.rooms.templates.wire import routes as deployment_routes
 from studiolo.wire.arm import ArmSurface
 from studiolo.wire.front import Answers, Front, Nowhere
-from studiolo.wire.http import Surface
+from studiolo.wire.http import Surface, origin_of
+from studiolo.wire.rates import DEFAULT_RATES, Rates
 from studiolo.wire.render import render_arm
 
 GROUP, HUB, PROJECT, PLACE = "studiolo", "home", "first-project", "local"
@@ -78,7 +79,14 @@ class Application:
         self._operations = operations
         self._link: str | None = None
         self._warming: asyncio.Task[None] | None = None
-        self.asgi = Front(surfaces, _known_hosts(settings), Nowhere())
+        self.asgi = Front(
+            surfaces,
+            _known_hosts(settings),
+            Nowhere(),
+            port=settings.port,
+            origins=_origins(settings),
+            rates=Rates({**DEFAULT_RATES, **settings.rates}),
+        )
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
@@ -238,6 +246,12 @@ def _known_hosts(settings: Settings) -> Callable[[str], bool]:
         return host in names or host.endswith((".blob.core.localhost", ".vault.localhost")) or host == "portal.studiolo.localhost"
 
     return is_known
+
+
+def _origins(settings: Settings) -> frozenset[str]:
+    """The origins of our own pages, which are on the main host alone."""
+    scheme = "https" if settings.has_tls else "http"
+    return frozenset(origin_of(scheme, name, settings.port) for name in _LOOPBACK | {name.lower() for name in settings.names})
 
 
 async def _subscription(store: Store) -> str:

@@ -26,7 +26,8 @@ _PAGE_HEADERS = [
         "content-security-policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
-    ("referrer-policy", "no-referrer"),
+    # Not 'no-referrer': that would also hide the origin of the form that the page posts.
+    ("referrer-policy", "same-origin"),
     ("cache-control", "no-store"),
 ]
 

@@ -214,6 +214,7 @@ class ResourceType:
     # A facet that answers this query at once, instead of a walk through the collection.
     finds: Callable[[Mapping[str, str]], str | None] | None = None
     actions: tuple[Action, ...] = ()
+    max_bytes: int = 1 << 20  # the largest body that a write or an action takes
     name_pattern: str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
     is_tracked: bool = False  # has a location and tags, lives in a resource group
     is_extension: bool = False  # may hang on any scope
