@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.control.drafting import check_preconditions, is_same, leaving, put, stand_in, written
+from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, stand_in, written
 from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
@@ -23,7 +23,7 @@ from studiolo.kernel.faults import Conflict, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Hold, Operations, status_of
-from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType
+from studiolo.kernel.resource import Caller, Catalog, Change, Cleared, Draft, Invocation, JsonObject, Resource, ResourceType
 from studiolo.kernel.store.port import (
     ABSENT,
     DropResource,
@@ -224,7 +224,8 @@ class Control:
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
             return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
-        return await self._commit(caller, declared, old, resource, rests_on)
+        cleared = await declared.guard(replace(change, new=admitted)) if declared.guard else Cleared()
+        return await self._commit(caller, declared, old, resource, [*rests_on, *asides(change, cleared)])
 
     def _check_free(self, caller: Caller, id_: ResourceId, rests_on: Sequence[Write]) -> None:
         """Raise _Busy if a write has to wait for an operation, Conflict if what it rests on goes.
@@ -313,6 +314,7 @@ class Control:
             await self.gate.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
+        asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
         hold = self._operations.hold_on(row.key)
         if hold is not None:
@@ -322,20 +324,22 @@ class Control:
                 await self.store.commit(
                     DropResource(row.key, row.type, expect=row.etag),
                     ExpectNothingBelow(row.key),
+                    *asked,
                     Emit(change.at, declared.permission("delete"), "Succeeded", row.key, caller.oid, b"{}"),
                 )
                 return Deleted(existed=True)
-            return await self._retire(caller, declared, old, change.at)
+            return await self._retire(caller, declared, old, change.at, asked)
         except Stale:
             raise _LostRace from None
 
-    async def _retire(self, caller: Caller, declared: ResourceType, old: Resource, at: str) -> Deleted:
+    async def _retire(self, caller: Caller, declared: ResourceType, old: Resource, at: str, asked: Sequence[Write]) -> Deleted:
         """Remove what takes steps. The resource is marked first, so that from then on no write rests on it."""
         state = old.properties.get("provisioningState")
         operation = self._operations.new(DELETE, old.id, caller, declared.permission("delete"), context={"state": state})
         ended = await self._operations.run(
             operation,
             leaving(declared, old)[1],
+            *asked,
             Emit(at, declared.permission("delete"), "Accepted", old.id.key, caller.oid, b"{}"),
             patience_seconds=self._patience,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from studiolo.kernel.access.grants import KnownActions
 from studiolo.kernel.gate import Gate
@@ -12,12 +13,15 @@ from studiolo.kernel.store.port import Store
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Heirs, Objects, Sealer
+from studiolo.rooms.iam.ports import Flat, Heirs, Objects, Sealer
 from studiolo.rooms.iam.provider import iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
+from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory, Identity
 from studiolo.rooms.iam.service.graph import GraphDirectory
+from studiolo.rooms.iam.service.guards import Guards
+from studiolo.rooms.iam.service.owners import Owners
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 from studiolo.rooms.iam.service.sessions import Sessions
 from studiolo.rooms.iam.service.signing import SigningKeys
@@ -45,8 +49,9 @@ class Iam:
     reader: TokenReader
 
     async def start(self) -> None:
-        """Bring the built-in roles up to this release's."""
+        """Bring the built-in roles, and what guards the platform's objects, up to this release's."""
         await self.bootstrap.ensure_roles()
+        await self.bootstrap.ensure_guards()
 
     def authenticator(self, kind: str = ARM) -> Authenticator:
         """Proves callers for surfaces that take tokens of this kind: arm, ml, blob, vault or model."""
@@ -78,16 +83,20 @@ async def open_iam(
 
     `heirs` says which scopes inherit beyond their paths, `known_actions` which actions any operation needs (None: all).
     """
+    heirs = heirs or Flat()
     tenant = await ensure_tenant(store)
     issuer = Issuer(origin, tenant)
     grants = StoredGrants(store, heirs=heirs, known_actions=known_actions)
     client_secrets = ClientSecrets(store, Gate(grants))
     directory = Directory(store, grants, client_secrets, tenant)
-    access = AccessService(store, grants, directory, known_actions)
+    access = AccessService(store, grants, directory, heirs, known_actions)
+    delegation = Delegation(Gate(grants), grants)
+    owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
+    guards = Guards(store, grants, directory, delegation, owners)
     keys = SigningKeys(store, sealer)
     return Iam(
         tenant=tenant,
-        types=iam_types(directory, client_secrets, access),
+        types=iam_types(directory, client_secrets, access, guards),
         grants=grants,
         directory=directory,
         sessions=Sessions(store, grants, tenant),

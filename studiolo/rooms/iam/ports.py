@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from studiolo.kernel.access.scopes import Hierarchy
+from studiolo.kernel.access.scopes import FLAT, Hierarchy
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Caller, JsonObject
+from studiolo.kernel.store.port import Page, Row, Write
 from studiolo.rooms.iam.domain.principals import Principal
 
 
@@ -28,6 +29,34 @@ class Heirs(Protocol):
 
     def hierarchy(self) -> Hierarchy:
         """The present tree: the same object as long as nothing has changed."""
+        ...
+
+
+class Flat:
+    """No management groups, and no project that inherits."""
+
+    def hierarchy(self) -> Hierarchy:
+        """The tree that the paths alone make."""
+        return FLAT
+
+
+class Reading(Protocol):
+    """As much of the store as facts about principals are read from."""
+
+    def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
+        """Call `listener` with the writes of each commit."""
+        ...
+
+    async def find(self, key: str) -> Row | None:
+        """The resource with this lower-case id."""
+        ...
+
+    async def page(self, parent: str, *, after: str = "", limit: int = 100) -> Page:
+        """Resources directly in a collection."""
+        ...
+
+    async def by_facet(self, type_name: str, value: str, *, under: str = "", after: str = "", limit: int = 1000) -> Page:
+        """Resources of a type that carry a facet."""
         ...
 
 
