@@ -41,6 +41,7 @@ class Settings:
     blobs: str | None = None
     has_model: bool = True
     has_tls: bool = True
+    vaults: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
