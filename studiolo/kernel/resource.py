@@ -185,7 +185,7 @@ class Action:
     """A named POST on one resource. Its permission is `{type}/{permission or name}/action`."""
 
     name: str
-    run: Callable[[Invocation], Awaitable[JsonObject | None]]
+    run: Callable[[Invocation], Awaitable[JsonObject | Accepted | None]]
     permission: str | None = None
     is_secret: bool = False
     # Runs although the resource is not there (yet): a template's validation.

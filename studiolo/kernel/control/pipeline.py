@@ -23,7 +23,7 @@ from studiolo.kernel.faults import Conflict, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Hold, Operations, status_of
-from studiolo.kernel.resource import Caller, Catalog, Change, Cleared, Draft, Invocation, JsonObject, Resource, ResourceType
+from studiolo.kernel.resource import Accepted, Caller, Catalog, Change, Cleared, Draft, Invocation, JsonObject, Resource, ResourceType
 from studiolo.kernel.store.port import (
     ABSENT,
     DropResource,
@@ -358,7 +358,14 @@ class Control:
     async def act(
         self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
     ) -> JsonObject | None:
-        """Run a POST action.
+        """Run a POST action; of an operation that goes on, its status. Raises as `begin`."""
+        result = await self.begin(caller, id_, name, body, query, api_version)
+        return status_of(result) if isinstance(result, OperationRow) else result
+
+    async def begin(
+        self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
+    ) -> JsonObject | OperationRow | None:
+        """Run a POST action; an operation that goes on is answered as it stands.
 
         Raises:
             Forbidden, NotFound, and whatever the action raises.
@@ -375,8 +382,9 @@ class Control:
             resource = resource_of(row, declared)
         result = await action.run(Invocation(resource, body, query, caller, api_version))
         at = clock.stamp(clock.now())
-        await self.store.commit(Emit(at, declared.permission(action.permission or action.name), "Succeeded", id_.key, caller.oid, b"{}"))
-        return result
+        status = "Accepted" if isinstance(result, Accepted) else "Succeeded"
+        await self.store.commit(Emit(at, declared.permission(action.permission or action.name), status, id_.key, caller.oid, b"{}"))
+        return await self.store.operation(result.operation) if isinstance(result, Accepted) else result
 
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
 
