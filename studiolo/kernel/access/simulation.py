@@ -18,7 +18,7 @@ from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.decision import decide
 from studiolo.kernel.access.grants import EVERYONE, Assignment, DenyAssignment, Role
 from studiolo.kernel.access.patterns import action_key
-from studiolo.kernel.access.scopes import ROOT, scope_key
+from studiolo.kernel.access.scopes import ROOT, prefixes, scope_key
 from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.access.world import CompiledWorld, World
 
@@ -82,8 +82,15 @@ def _with_role(row: Assignment, roles: Mapping[str, Role]) -> Assignment:
     return row if role is None else msgspec.structs.replace(row, role=role)
 
 
-def simulate(before: CompiledWorld, after: CompiledWorld, actions: Iterable[tuple[str, Plane]]) -> Iterator[Shift]:
-    """Every change of a verdict from one world to the other, by principals and places; worlds differ in rows and groups."""
+def simulate(before: CompiledWorld, after: CompiledWorld, actions: Iterable[tuple[str, Plane]], within: str = ROOT) -> Iterator[Shift]:
+    """Every change of a verdict from one world to the other, by principals and places.
+
+    The worlds differ in rows and groups alone. Only `within`, and what lies or inherits below it, is looked at.
+
+    Raises:
+        Invalid: the scope is malformed (code `InvalidScope`).
+    """
+    key = scope_key(within)
     found = _Difference(before, after)
     touched: list[tuple[str, Plane]] = [(action, plane) for action, plane in actions if found.concerns(action, plane)]
     if not touched:
@@ -92,7 +99,7 @@ def simulate(before: CompiledWorld, after: CompiledWorld, actions: Iterable[tupl
     for one in sorted(found.principals()):
         classes.setdefault(found.likeness(one), []).append(one)
     for alike in classes.values():
-        yield from _Comparison(found, alike[0], touched).shifts(tuple(alike))
+        yield from _Comparison(found, alike[0], touched, key).shifts(tuple(alike))
 
 
 class _Difference:
@@ -140,16 +147,18 @@ class _Difference:
 class _Comparison:
     """Verdicts before and after for one principal, at every place where they may differ."""
 
-    def __init__(self, found: _Difference, principal: str, actions: Sequence[tuple[str, Plane]]) -> None:
+    def __init__(self, found: _Difference, principal: str, actions: Sequence[tuple[str, Plane]], within: str) -> None:
         self._facts: tuple[CompiledFacts, CompiledFacts] = (found.before.facts(principal), found.after.facts(principal))
         self._principal = principal
         self._attributes = found.before.world.holders[principal].attributes
         self._actions = actions
         self._hierarchy = found.before.world.hierarchy
         standing = {*found.scopes, *self._facts[0].scopes, *self._facts[1].scopes}
-        self._places = {*standing, *(heir for scope in standing for heir in self._hierarchy.heirs(scope))}
-        self._below: dict[str, tuple[Turn, ...]] = {}
+        every = {within, *standing, *(heir for scope in standing for heir in self._hierarchy.heirs(scope))}
+        inside = frozenset(self._hierarchy.heirs(within))
+        self._places = {place for place in every if not inside.isdisjoint([*prefixes(place), ROOT])}
         self._concerned = [place for place in self._places if not found.scopes.isdisjoint(self._hierarchy.chain(place))]
+        self._below: dict[str, tuple[Turn, ...]] = {}
 
     def shifts(self, principals: tuple[str, ...]) -> Iterator[Shift]:
         """What changes, by place; places that only repeat what is said above them are left out."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
+from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.access.scopes import Hierarchy
+from studiolo.kernel.access.world import CompiledWorld
 from studiolo.rooms.iam.domain.principals import Principal
 
 
@@ -33,4 +36,28 @@ class People(Protocol):
 
     async def principal(self, oid: str) -> Principal | None:
         """The user, group or service principal; None if there is none."""
+        ...
+
+
+class Actions(Protocol):
+    """The actions that operations need."""
+
+    def __call__(self, action: str, plane: Plane) -> bool:
+        """Whether an action, in small letters, is needed by an operation on this plane."""
+        ...
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        ...
+
+
+class Worlds(Protocol):
+    """Everybody's facts, as of the last commit."""
+
+    async def whole(self) -> CompiledWorld:
+        """All of them."""
+        ...
+
+    async def above(self, scope_key: str) -> CompiledWorld:
+        """All principals, and the rows that bear on one scope."""
         ...

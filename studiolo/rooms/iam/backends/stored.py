@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -45,6 +45,31 @@ class _AssignmentDoc(msgspec.Struct):
 
 _assignments = msgspec.json.Decoder(_AssignmentDoc)
 _privates = msgspec.json.Decoder(Private)
+
+
+class StoredAssignment(NamedTuple):
+    """A stored assignment: whose it is (small letters), of which kind and birth, and its role's GUID."""
+
+    principal: str
+    kind: str
+    since: str | None
+    role: str
+    id: str
+    properties: Properties
+
+    def with_role(self, role: Role) -> Assignment:
+        """The assignment as the engine reads it."""
+        found = self.properties
+        return Assignment(self.id, found.principal_id, role, found.scope, found.condition, found.condition_version)
+
+
+def assignment_of(row: Row) -> StoredAssignment:
+    """A stored assignment, read."""
+    doc = _assignments.decode(row.doc)
+    found = doc.properties
+    since = _privates.decode(row.private).principal_since if row.private else None
+    role = found.role_definition_id.rpartition("/")[2].lower()
+    return StoredAssignment(found.principal_id.lower(), found.principal_type, since, role, doc.id, found)
 
 
 @dataclass(slots=True)
@@ -103,6 +128,16 @@ class StoredGrants:
         kept = self._kept.get(oid.lower())
         return kept.principal.attributes if kept is not None and kept.principal is not None else {}
 
+    def hierarchy(self) -> Hierarchy:
+        """The present tree of scopes."""
+        self.version()
+        return self._tree
+
+    @property
+    def known_actions(self) -> KnownActions | None:
+        """Which actions any operation needs; None: all."""
+        return self._known_actions
+
     # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _holds(self, kept: _Kept) -> bool:
@@ -145,7 +180,7 @@ class StoredGrants:
             enabled=principal is not None and principal.is_enabled,
             ids=frozenset(births),
             assignments=tuple([found async for found in self._assignments(births, principal.kind if principal else "", oid)]),
-            denies=tuple([_deny(row) async for row in self._denies(births)]),
+            denies=tuple([deny_of(row) async for row in self._denies(births)]),
             hierarchy=self._tree,
             version=generation,
             known_actions=self._known_actions,
@@ -173,12 +208,10 @@ class StoredGrants:
         """What the principal and its groups hold, less what was given to an earlier principal of the same id, or to another kind of one."""
         for id_, birth in births.items():
             async for row in self._carrying(_ASSIGNMENTS, by_principal(id_)):
-                doc = _assignments.decode(row.doc)
-                found = doc.properties
-                since = _privates.decode(row.private).principal_since if row.private else None
-                role = await self._role(found.role_definition_id.rpartition("/")[2].lower())
-                if role is not None and since in (None, birth) and found.principal_type == (kind if id_ == oid else "Group"):
-                    yield Assignment(doc.id, found.principal_id, role, found.scope, found.condition, found.condition_version)
+                found = assignment_of(row)
+                role = await self.role(found.role)
+                if role is not None and found.since in (None, birth) and found.kind == (kind if id_ == oid else "Group"):
+                    yield found.with_role(role)
 
     async def _denies(self, births: Mapping[str, str]) -> AsyncIterator[Row]:
         """The deny assignments that name the principal, one of its groups or everybody, each once."""
@@ -189,7 +222,8 @@ class StoredGrants:
                     seen.add(row.key)
                     yield row
 
-    async def _role(self, guid: str) -> Role | None:
+    async def role(self, guid: str) -> Role | None:
+        """The role with this GUID in small letters, as of the last commit."""
         built_in = built_in_roles().get(guid)
         if built_in is not None:
             return built_in
@@ -257,7 +291,8 @@ def _named(facets: Iterable[str]) -> Iterable[str]:
     return (facet[len(_MARK) :] for facet in facets if facet.startswith(_MARK))
 
 
-def _deny(row: Row) -> DenyAssignment:
+def deny_of(row: Row) -> DenyAssignment:
+    """A stored deny assignment as the engine reads it."""
     resource = resource_of(row)
     found = resource.properties
     return DenyAssignment(
