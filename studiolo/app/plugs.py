@@ -9,6 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from studiolo.kernel import clock
+from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.control import Control
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Conflict, Forbidden, NotFound
@@ -217,19 +218,27 @@ class ServedActions:
     """The actions that some operation needs: an action that none needs is denied, whatever a role's pattern covers."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, Plane], str] = {}
 
     def learn(self, types: Iterable[ResourceType], surfaces: Iterable[object]) -> None:
         """Take the actions of all types and of all routes."""
-        self._known |= {(action.lower(), "control") for declared in types for action in declared.all_actions()}
+        for declared in types:
+            for action in declared.all_actions():
+                self._known[action.lower(), "control"] = action
         for surface in surfaces:
             for route in surface.routes if isinstance(surface, Surface) else ():
                 if isinstance(route.guard, Guard):
-                    self._known |= {(action.lower(), "data" if route.guard.is_data else "control") for action in route.guard.actions}
+                    self._known |= {
+                        (action.lower(), "data" if route.guard.is_data else "control"): action for action in route.guard.actions
+                    }
 
-    def __call__(self, action: str, plane: str) -> bool:
+    def __call__(self, action: str, plane: Plane) -> bool:
         """Whether an action, in small letters, is needed by an operation on this plane."""
         return (action, plane) in self._known
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        return [(action, plane) for (_, plane), action in self._known.items()]
 
 
 class Signatures:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.access.scopes import FLAT, Hierarchy
+from studiolo.kernel.access.world import CompiledWorld
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Caller, JsonObject
 from studiolo.kernel.store.port import Page, Row, Write
@@ -104,4 +106,28 @@ class Objects(Protocol):
 
     async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
         """Run an object's action."""
+        ...
+
+
+class Actions(Protocol):
+    """The actions that operations need."""
+
+    def __call__(self, action: str, plane: Plane) -> bool:
+        """Whether an action, in small letters, is needed by an operation on this plane."""
+        ...
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        ...
+
+
+class Worlds(Protocol):
+    """Everybody's facts, as of the last commit."""
+
+    async def whole(self) -> CompiledWorld:
+        """All of them."""
+        ...
+
+    async def above(self, scope_key: str) -> CompiledWorld:
+        """All principals, and the rows that bear on one scope."""
         ...

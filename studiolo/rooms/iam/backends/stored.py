@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -49,6 +49,32 @@ class _AssignmentDoc(msgspec.Struct):
 
 _assignments = msgspec.json.Decoder(_AssignmentDoc)
 _privates = msgspec.json.Decoder(Private)
+
+
+class StoredAssignment(NamedTuple):
+    """A stored assignment: whose it is (small letters), of which kind and birth, and its role's GUID."""
+
+    principal: str
+    kind: str
+    since: str | None
+    role: str
+    id: str
+    properties: Properties
+
+    def with_role(self, role: Role) -> Assignment:
+        """The assignment as the engine reads it."""
+        found = self.properties
+        bounds = found.start_date_time, found.end_date_time
+        return Assignment(self.id, found.principal_id, role, found.scope, found.condition, found.condition_version, *bounds)
+
+
+def assignment_of(row: Row) -> StoredAssignment:
+    """A stored assignment, read."""
+    doc = _assignments.decode(row.doc)
+    found = doc.properties
+    since = _privates.decode(row.private).principal_since if row.private else None
+    role = found.role_definition_id.rpartition("/")[2].lower()
+    return StoredAssignment(found.principal_id.lower(), found.principal_type, since, role, doc.id, found)
 
 
 @dataclass(slots=True)
@@ -108,6 +134,16 @@ class StoredGrants:
         """The custom security attributes of a principal whose facts were just asked for, by their names in conditions."""
         kept = self._kept.get(oid.lower())
         return kept.principal.attributes if kept is not None and kept.principal is not None else {}
+
+    def hierarchy(self) -> Hierarchy:
+        """The present tree of scopes."""
+        self.version()
+        return self._tree
+
+    @property
+    def known_actions(self) -> KnownActions | None:
+        """Which actions any operation needs; None: all."""
+        return self._known_actions
 
     # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -181,13 +217,10 @@ class StoredGrants:
         """What the principal and its groups hold, less what was given to an earlier principal of the same id, or to another kind of one."""
         for id_, birth in births.items():
             async for row in self._carrying(_ASSIGNMENTS, by_principal(id_)):
-                doc = _assignments.decode(row.doc)
-                found = doc.properties
-                since = _privates.decode(row.private).principal_since if row.private else None
-                role = await self.role(found.role_definition_id.rpartition("/")[2].lower())
-                if role is not None and since in (None, birth) and found.principal_type == (kind if id_ == oid else "Group"):
-                    bounds = found.start_date_time, found.end_date_time
-                    yield Assignment(doc.id, found.principal_id, role, found.scope, found.condition, found.condition_version, *bounds)
+                found = assignment_of(row)
+                role = await self.role(found.role)
+                if role is not None and found.since in (None, birth) and found.kind == (kind if id_ == oid else "Group"):
+                    yield found.with_role(role)
 
     def _expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
         """Remember when the first of these begins or ends."""
@@ -205,7 +238,7 @@ class StoredGrants:
                     yield row
 
     async def role(self, guid: str) -> Role | None:
-        """The role with this GUID, as of the last commit."""
+        """The role with this GUID in small letters, as of the last commit."""
         built_in = built_in_roles().get(guid)
         if built_in is not None:
             return built_in

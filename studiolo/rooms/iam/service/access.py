@@ -11,10 +11,9 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Ask, Plane
+from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.explanation import BlockNote, Explanation, RowNote, explain
-from studiolo.kernel.access.grants import KnownActions
 from studiolo.kernel.access.scopes import ROOT, Hierarchy, scope_key
-from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.documents import body_of, resource_of
 from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.gate import Grants
@@ -28,6 +27,7 @@ from studiolo.rooms.iam.domain.roles import BUILT_IN, CUSTOM, DENY_ASSIGNMENTS, 
 from studiolo.rooms.iam.domain.schedules import state_of
 from studiolo.rooms.iam.ports import Heirs
 from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.reach import ReachService, shown_principal
 
 _MOST_LISTED = 5000
 _PAGE = 500
@@ -51,12 +51,12 @@ class Question:
 class AccessService:
     """Reads what the engine reads, and says it in words and lists."""
 
-    def __init__(self, store: Store, grants: Grants, directory: Directory, heirs: Heirs, known_actions: KnownActions | None = None) -> None:
+    def __init__(self, store: Store, grants: Grants, directory: Directory, heirs: Heirs, reach: ReachService) -> None:
         self._store = store
         self._grants = grants
         self._directory = directory
         self._heirs = heirs
-        self._known = known_actions
+        self._reach = reach
 
     # ── why ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -71,20 +71,18 @@ class AccessService:
             principal=principal.oid,
             action=question.action,
             scope=question.scope,
-            plane=question.plane or self._plane(question.action),
+            plane=question.plane or self._reach.plane(question.action),
             sub_operations=question.sub_operations,
             request=question.request or {},
             resource=question.resource or {},
             principal_attributes=principal.attributes,
             environment={"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False, **(question.environment or {})},
         )
-        return _told(principal, explain(ask, await self._grants.facts(principal.oid)))
-
-    def _plane(self, action: str) -> Plane:
-        """The plane of the operation that needs this action; the control plane if none is known."""
-        key = folded(action)
-        is_data = self._known is not None and self._known(key, "data") and not self._known(key, "control")
-        return "data" if is_data else "control"
+        facts = await self._grants.facts(principal.oid)
+        told = _told(principal, explain(ask, facts), facts)
+        if told["reason"] == "no_grant":
+            told["couldBeGranted"] = await self._reach.who_could_grant(principal, ask.action, ask.scope, ask.plane)
+        return told
 
     async def state(self, assignment: Resource) -> JsonObject:
         """What a read of an assignment adds: its state, if it has a schedule."""
@@ -276,10 +274,10 @@ def _role_filter(query: Mapping[str, str]) -> _RoleFilter:
 # ── an explanation as JSON ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _told(principal: Principal, told: Explanation) -> JsonObject:
+def _told(principal: Principal, told: Explanation, facts: CompiledFacts) -> JsonObject:
     verdict = told.verdict
     return {
-        "principal": {"id": principal.oid, "type": principal.kind, "displayName": principal.name, "accountEnabled": principal.is_enabled},
+        "principal": shown_principal(principal),
         "action": told.ask.action,
         "scope": told.ask.scope,
         "plane": told.ask.plane,
@@ -288,8 +286,8 @@ def _told(principal: Principal, told: Explanation) -> JsonObject:
         "deciding": list(verdict.deciding),
         "isConditional": verdict.is_conditional,
         "chain": list(told.chain),
-        "denyAssignments": [_row(row) for row in told.denies if row.outcome not in _HIDDEN],
-        "roleAssignments": [_row(row) for row in told.assignments if row.outcome not in _HIDDEN],
+        "denyAssignments": [_row(row, told, facts) for row in told.denies if row.outcome not in _HIDDEN],
+        "roleAssignments": [_row(row, told, facts) for row in told.assignments if row.outcome not in _HIDDEN],
         "elsewhere": sum(row.outcome in _HIDDEN for row in (*told.denies, *told.assignments)),
         "lines": list(_shown(told).lines()),
     }
@@ -301,7 +299,7 @@ def _shown(told: Explanation) -> Explanation:
     return msgspec.structs.replace(told, **kept)
 
 
-def _row(row: RowNote) -> JsonObject:
+def _row(row: RowNote, told: Explanation, facts: CompiledFacts) -> JsonObject:
     return {
         "id": row.id,
         "outcome": row.outcome,
@@ -309,6 +307,7 @@ def _row(row: RowNote) -> JsonObject:
         "principals": list(row.principals),
         "role": row.role,
         "way": row.way,
+        "path": list(facts.facts.hierarchy.path(scope_key(told.ask.scope), scope_key(row.scope))),
         "blocks": [
             {
                 "outcome": block.outcome,
