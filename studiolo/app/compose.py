@@ -21,6 +21,7 @@ from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
 from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
+from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Entry, PutEntry, Store
@@ -98,6 +99,7 @@ class Application:
         await self._operations.stop()
         await self._house.model_engine.close()
         await self._house.blobs.stop()
+        await self._house.gate.stop()
         await self._house.store.close()
 
     def welcome(self) -> Welcome:
@@ -157,15 +159,20 @@ async def compose(settings: Settings, home: Home) -> Application:
     return Application(settings, home, house, control, operations, surfaces)
 
 
-async def _open_rooms(settings: Settings, home: Home) -> House:
+def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing]:
+    """The store and the keys, both under the home's master key."""
     master_key = home.master_key()
     store = SqliteStore(settings.database_file(home.database), Keeper.of(master_key, RecordWitness(home)))
-    ring = KeyRing(store, master_key)
+    return store, KeyRing(store, master_key)
+
+
+async def _open_rooms(settings: Settings, home: Home) -> House:
+    store, ring = _open_store(settings, home)
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
     opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
-    gate = Gate(opened_iam.grants)
+    gate = Gate(opened_iam.grants, Recorder(store))
     blob_room = blobs.room(
         store,
         settings.blobs_folder(home.blobs),

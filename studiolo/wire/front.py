@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from studiolo.kernel.faults import Fault, Invalid, NotFound
+from studiolo.kernel.request import CALLER, REQUEST_ID
 from studiolo.wire.http import Answer, Call
 from studiolo.wire.render import render_arm
 
@@ -63,6 +64,8 @@ class Front:
         if scope["type"] != "http":
             return
         request_id = f"{self._half[:8]}-{self._half[8:12]}-4{self._half[12:15]}-8000-{next(self._count):012x}"
+        REQUEST_ID.set(request_id)
+        CALLER.set("")
         call = _read(scope, receive, request_id)
         try:
             answer = await self._surface(call).answer(call)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Ask, Plane
-from studiolo.kernel.access.explanation import BlockNote, Explanation, RowNote, explain
+from studiolo.kernel.access.explanation import Explanation, explain
 from studiolo.kernel.access.grants import KnownActions
 from studiolo.kernel.access.scopes import ROOT, scope_key
 from studiolo.kernel.access.spelling import folded
+from studiolo.kernel.access.telling import told
 from studiolo.kernel.documents import body_of, resource_of
 from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.gate import Grants
@@ -29,7 +29,6 @@ from studiolo.rooms.iam.service.directory import Directory
 
 _MOST_LISTED = 5000
 _PAGE = 500
-_HIDDEN: Final = frozenset({"other scope", "other principal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,63 +247,6 @@ def _role_filter(query: Mapping[str, str]) -> _RoleFilter:
 # ── an explanation as JSON ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _told(principal: Principal, told: Explanation) -> JsonObject:
-    verdict = told.verdict
-    return {
-        "principal": {"id": principal.oid, "type": principal.kind, "displayName": principal.name, "accountEnabled": principal.is_enabled},
-        "action": told.ask.action,
-        "scope": told.ask.scope,
-        "plane": told.ask.plane,
-        "allowed": verdict.allowed,
-        "reason": verdict.reason,
-        "deciding": list(verdict.deciding),
-        "isConditional": verdict.is_conditional,
-        "chain": list(told.chain),
-        "denyAssignments": [_row(row) for row in told.denies if row.outcome not in _HIDDEN],
-        "roleAssignments": [_row(row) for row in told.assignments if row.outcome not in _HIDDEN],
-        "elsewhere": sum(row.outcome in _HIDDEN for row in (*told.denies, *told.assignments)),
-        "lines": list(_shown(told).lines()),
-    }
-
-
-def _shown(told: Explanation) -> Explanation:
-    """The explanation without rows of other scopes: who asks about one scope need not learn what is elsewhere."""
-    kept = {name: tuple(row for row in getattr(told, name) if row.outcome not in _HIDDEN) for name in ("assignments", "denies")}
-    return msgspec.structs.replace(told, **kept)
-
-
-def _row(row: RowNote) -> JsonObject:
-    return {
-        "id": row.id,
-        "outcome": row.outcome,
-        "scope": row.scope,
-        "principals": list(row.principals),
-        "role": row.role,
-        "way": row.way,
-        "blocks": [
-            {
-                "outcome": block.outcome,
-                "pattern": block.pattern,
-                "subtractedBy": block.subtracted_by,
-                "conditions": list(_conditions(block)),
-            }
-            for block in row.blocks
-        ],
-    }
-
-
-def _conditions(block: BlockNote) -> Iterator[JsonObject]:
-    for note in block.conditions:
-        obstacles: list[Any] = [
-            {
-                "text": atom.text,
-                "value": _truth(atom.value),
-                "attributes": [{"name": name, "value": value} for name, value in atom.attributes],
-            }
-            for atom in note.obstacles
-        ]
-        yield {"text": note.text, "value": _truth(note.value), "problem": note.problem or None, "obstacles": obstacles}
-
-
-def _truth(value: bool | None) -> str:  # noqa: FBT001 - one of the engine's three values
-    return "Unknown" if value is None else str(value)
+def _told(principal: Principal, explanation: Explanation) -> JsonObject:
+    who = {"id": principal.oid, "type": principal.kind, "displayName": principal.name, "accountEnabled": principal.is_enabled}
+    return {"principal": who, **told(explanation)}
