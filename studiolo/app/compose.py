@@ -26,7 +26,7 @@ from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms import assets, blobs, hubs, iam, models, secrets, templates, traces
+from studiolo.rooms import assets, blobs, hubs, iam, models, records, secrets, templates, traces
 from studiolo.rooms.models.backends.absent import NoModels
 from studiolo.rooms.models.backends.local.models import LocalModels
 from studiolo.rooms.models.ports import Models
@@ -63,6 +63,7 @@ class House:
     types: list[ResourceType]
     model_engine: Models
     templates: templates.Room
+    records: records.Room
 
 
 class Application:
@@ -79,6 +80,7 @@ class Application:
         self._operations = operations
         self._link: str | None = None
         self._warming: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self.asgi = Front(surfaces, _known_hosts(settings), Nowhere())
 
     async def start(self) -> None:
@@ -89,13 +91,15 @@ class Application:
         beginning = await self._begin()
         code = await self._house.iam.sessions.new_code(beginning.owner)
         self._link = f"{self._settings.url}/signin?code={code}"
+        self._keeping = asyncio.create_task(self._house.records.records.keep())
         if self._settings.has_model:
             self._warming = asyncio.create_task(self._warm())
 
     async def stop(self) -> None:
         """Put the work down and let go of all files."""
-        if self._warming is not None:
-            self._warming.cancel()
+        for task in (self._warming, self._keeping):
+            if task is not None:
+                task.cancel()
         await self._operations.stop()
         await self._house.model_engine.close()
         await self._house.blobs.stop()
@@ -159,15 +163,16 @@ async def compose(settings: Settings, home: Home) -> Application:
     return Application(settings, home, house, control, operations, surfaces)
 
 
-def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing]:
-    """The store and the keys, both under the home's master key."""
+def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing, Keeper]:
+    """The store, the keys and the record's seals, all under the home's master key."""
     master_key = home.master_key()
-    store = SqliteStore(settings.database_file(home.database), Keeper.of(master_key, RecordWitness(home)))
-    return store, KeyRing(store, master_key)
+    keeper = Keeper.of(master_key, RecordWitness(home))
+    store = SqliteStore(settings.database_file(home.database), keeper)
+    return store, KeyRing(store, master_key), keeper
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:
-    store, ring = _open_store(settings, home)
+    store, ring, keeper = _open_store(settings, home)
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
@@ -210,8 +215,9 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *secrets.room(tenant=opened_iam.tenant, vault_suffix=f"vault.{place}"),
         *traces.room(),
     ]
+    record = records.room(store, keeper, opened_iam.authenticator(), opened_iam.access)
     return House(
-        store, ring, resources, opened_iam, actions, gate, blob_room, model_room, service, workspaces, types, engine, template_room
+        store, ring, resources, opened_iam, actions, gate, blob_room, model_room, service, workspaces, types, engine, template_room, record
     )
 
 
@@ -219,7 +225,12 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     gate = house.gate
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
-    extras = [deployments, Surface("access", house.iam.routes(), gate, render_arm), activity_surface(house.store, people, gate)]
+    extras = [
+        deployments,
+        Surface("access", house.iam.routes(), gate, render_arm),
+        Surface("record", house.records.routes, gate, render_arm),
+        activity_surface(house.store, people, gate),
+    ]
     return [
         ArmSurface(control, people, extras),
         *extras,

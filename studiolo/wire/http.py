@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge, Unauthenticated
 from studiolo.kernel.record import Asked, Granted
 from studiolo.kernel.resource import Caller, JsonObject
@@ -202,6 +203,10 @@ class Judge(Protocol):
         """Return, with what allows it, if the engine does; raise Forbidden if not."""
         ...
 
+    async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
+        """Which part of what lies below `scope` the caller may see."""
+        ...
+
     async def recorded(self, fault: Fault, asked: Asked) -> Fault:
         """The fault to answer with, once the record has it; see `Gate.recorded`."""
         ...
@@ -256,6 +261,22 @@ class Permit:
         )
         self.asked += 1
         self.given = (caller, action, scope, granted)
+
+    async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
+        """Which part of what lies at or below `scope` the caller may do `action` to; raise Forbidden if none of it."""
+        if isinstance(self._guard, Public) or action not in self._guard.actions:
+            raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
+        view = await self._judge.visible(caller, action, scope)
+        if view.is_nothing:
+            await self.require(caller, action, scope)
+        self.asked += 1
+        return view
+
+    def is_own(self, caller: Caller, owner: str) -> bool:
+        """Whether something is the caller's own, of which nobody else decides: what they themselves were told before."""
+        is_own = bool(owner) and caller.oid.lower() == owner.lower()
+        self.asked += is_own
+        return is_own
 
 
 Handler = Callable[[Call, Permit, dict[str, str]], Awaitable[Answer]]

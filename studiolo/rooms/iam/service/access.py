@@ -10,9 +10,11 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Ask, Plane
+from studiolo.kernel.access.blocks import blocks_of
+from studiolo.kernel.access.built_in import built_in_roles
 from studiolo.kernel.access.explanation import Explanation, explain
-from studiolo.kernel.access.grants import KnownActions
-from studiolo.kernel.access.scopes import ROOT, scope_key
+from studiolo.kernel.access.grants import KnownActions, Role
+from studiolo.kernel.access.scopes import ROOT, prefixes, scope_key
 from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.access.telling import told
 from studiolo.kernel.documents import body_of, resource_of
@@ -23,12 +25,13 @@ from studiolo.kernel.resource import Caller, JsonObject, Resource
 from studiolo.kernel.store.port import Row, Store
 from studiolo.rooms.iam.domain import roles
 from studiolo.rooms.iam.domain.assignments import by_principal, scope_of, wanted
-from studiolo.rooms.iam.domain.principals import Principal
+from studiolo.rooms.iam.domain.principals import GIVES_ROLES, Principal
 from studiolo.rooms.iam.domain.roles import BUILT_IN, CUSTOM, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.directory import Directory
 
 _MOST_LISTED = 5000
 _PAGE = 500
+_MOST_GRANTORS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,39 @@ class AccessService:
                 )
         return found
 
-    async def _assignments(self, key: str, chain: frozenset[str], principal: str, assigned_to: str) -> AsyncIterator[Row]:
+    async def grantors(self, scope: str) -> Sequence[JsonObject]:
+        """The principals whose roles let them write role assignments at a scope, each with the assignment that says so.
+
+        A group is named as itself. Conditions of the assignments are shown: they may keep a grantor from granting some roles.
+        """
+        key = scope_key(scope)
+        found: list[JsonObject] = []
+        async for row in self._assignments(key, frozenset({*prefixes(key), ROOT}), "", "", and_below=False):
+            assignment = resource_of(row).properties
+            role = await self._role(assignment["roleDefinitionId"].rpartition("/")[2])
+            if role is None or not any(block.match("control", GIVES_ROLES.lower()).holds for block in blocks_of(role.permissions).each):
+                continue
+            found.append(
+                {
+                    "principalId": assignment["principalId"],
+                    "principalType": assignment.get("principalType"),
+                    "role": role.name,
+                    "scope": assignment["scope"],
+                    "condition": assignment.get("condition"),
+                }
+            )
+        return found[:_MOST_GRANTORS]
+
+    async def _role(self, guid: str) -> Role | None:
+        built_in = built_in_roles().get(guid.lower())
+        if built_in is not None:
+            return built_in
+        rows = (await self._store.by_facet(ROLE_DEFINITIONS.lower(), roles.by_guid(guid), limit=1)).rows
+        return roles.role_of(resource_of(rows[0])) if rows else None
+
+    async def _assignments(
+        self, key: str, chain: frozenset[str], principal: str, assigned_to: str, *, and_below: bool = True
+    ) -> AsyncIterator[Row]:
         type_name = ROLE_ASSIGNMENTS.lower()
         if principal or assigned_to:
             holders = [principal] if principal else sorted((await self._grants.facts(assigned_to)).facts.ids)
@@ -176,9 +211,11 @@ class AccessService:
                 async for row in self._carrying(type_name, by_principal(holder)):
                     yield row
             return
-        for above in sorted(chain - {key}):
+        for above in sorted(chain - {key} if and_below else chain):
             async for row in self._pages(f"{'' if above == ROOT else above}/providers/{type_name}"):
                 yield row
+        if not and_below:
+            return
         after: str | None = ""
         while after is not None:
             page = await self._store.below("" if key == ROOT else key, type_name=type_name, after=after, limit=_PAGE)
