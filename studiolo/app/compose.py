@@ -11,7 +11,7 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
-from studiolo.app.plugs import Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
+from studiolo.app.plugs import DirectoryObjects, Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
@@ -32,13 +32,14 @@ from studiolo.rooms.models.backends.local.models import LocalModels
 from studiolo.rooms.models.ports import Models
 from studiolo.rooms.models.wire import PREFIXES as MODEL_PREFIXES
 from studiolo.rooms.models.wire import render as render_model_fault
-from studiolo.rooms.templates.backends.facade import KernelResources
+from studiolo.rooms.templates.backends.facade import KernelResources, KernelTypes
 from studiolo.rooms.templates.backends.records import StoredRecords
 from studiolo.rooms.templates.backends.seals import KeySeals
 from studiolo.rooms.templates.wire import routes as deployment_routes
 from studiolo.wire.arm import ArmSurface
 from studiolo.wire.front import Answers, Front, Nowhere
-from studiolo.wire.http import Surface
+from studiolo.wire.http import Surface, origin_of
+from studiolo.wire.rates import DEFAULT_RATES, Rates
 from studiolo.wire.render import render_arm
 
 GROUP, HUB, PROJECT, PLACE = "studiolo", "home", "first-project", "local"
@@ -81,7 +82,15 @@ class Application:
         self._link: str | None = None
         self._warming: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
-        self.asgi = Front(surfaces, _known_hosts(settings), Nowhere())
+        self.asgi = Front(
+            surfaces,
+            _known_hosts(settings),
+            Nowhere(),
+            port=settings.port,
+            origins=_origins(settings),
+            rates=Rates({**DEFAULT_RATES, **settings.rates}),
+            judge=house.gate,
+        )
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
@@ -201,7 +210,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         resources=KernelResources(resources.get),
         records=StoredRecords(store),
         seals=KeySeals(await ring.data_key("templates")),
-        knows=lambda name: resources.get().catalog.find(name) is not None,
+        types=KernelTypes(resources.get),
         tenant=opened_iam.tenant,
         environment=cloud(settings.url),
     )
@@ -235,6 +244,7 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
         ArmSurface(control, people, extras),
         *extras,
         *house.iam.surfaces(gate),
+        house.iam.graph(DirectoryObjects(house.resources), gate),
         *house.blobs.surfaces,
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
@@ -255,6 +265,12 @@ def _known_hosts(settings: Settings) -> Callable[[str], bool]:
         return host in names or host.endswith((".blob.core.localhost", ".vault.localhost")) or host == "portal.studiolo.localhost"
 
     return is_known
+
+
+def _origins(settings: Settings) -> frozenset[str]:
+    """The origins of our own pages, which are on the main host alone."""
+    scheme = "https" if settings.has_tls else "http"
+    return frozenset(origin_of(scheme, name, settings.port) for name in _LOOPBACK | {name.lower() for name in settings.names})
 
 
 async def _subscription(store: Store) -> str:

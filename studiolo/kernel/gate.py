@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from studiolo.kernel import clock
@@ -15,7 +16,7 @@ from studiolo.kernel.access.decision import Ask, CompiledFacts, Verdict, decide
 from studiolo.kernel.access.visibility import Filter, visible
 from studiolo.kernel.faults import Fault, Forbidden
 from studiolo.kernel.record import Asked, Decision, Granted, Recorder
-from studiolo.kernel.resource import Caller
+from studiolo.kernel.resource import Caller, Demand
 
 _REMEMBERED = 100_000
 _log = logging.getLogger(__name__)
@@ -185,6 +186,20 @@ class Gate:
         if self._recorder is not None:
             await self._recorder.secret(caller, action, scope, status, granted, code)
 
+    async def demand(self, caller: Caller, demand: Demand) -> Granted:
+        """Return, with what allows it, if the caller may do what is demanded, or something that is as good.
+
+        Raises:
+            Forbidden: the caller may do none of it; the fault names the first.
+        """
+        try:
+            return await self.require(caller, demand.action, demand.scope.text)
+        except Forbidden:
+            for other in demand.alternatives:
+                with suppress(Forbidden):
+                    return await self.require(caller, other.action, other.scope.text)
+            raise
+
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
         """Which part of what lies below `scope` the caller may see in a list."""
         if caller.is_platform:
@@ -202,6 +217,6 @@ def refusal(decision: Decision, *, is_denied: bool = False) -> Forbidden:
     )
     if is_denied:
         message = message.replace("does not have authorization", "has permission, but is blocked by a deny assignment,")
-    fault = Forbidden(message, code="DenyAssignmentAuthorizationFailed" if is_denied else None)
+    fault = Forbidden(message, code="DenyAssignmentAuthorizationFailed") if is_denied else Forbidden(message)
     fault.decision = decision
     return fault

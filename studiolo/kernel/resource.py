@@ -129,10 +129,11 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A further decision that a write or an action needs, beyond the action on its own id."""
+    """A further decision that a write or an action needs, beyond the action on its own id. Each alternative is as good."""
 
     action: str
     scope: ResourceId
+    alternatives: tuple[Demand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ class ResourceType:
 
     `schema` is a msgspec Struct that says which properties have which types; properties that it does not name are
     kept as they came, so that a newer client loses nothing. `admit` says what may be written. `needs` names
-    resources that `admit` looks at. `demands` names further decisions. `provision` and `retire` are the steps of a
+    resources that `admit` looks at. `demands` names further decisions. `making` names the one
+    that is enough to make a resource where its parts ask for no more. `provision` and `retire` are the steps of a
     long write and of a delete. `view` gives properties computed at read time. `facets` are values by which a type's
     resources can be found.
     """
@@ -193,6 +195,8 @@ class ResourceType:
     # first of each, if there is one.
     kin: Callable[[Change], Sequence[tuple[str, str]]] | None = None
     demands: Callable[[Change], Sequence[Demand]] | None = None
+    # What is demanded of whoever makes a resource in place of the right to write it; None for a change: that right.
+    making: Callable[[Change], Demand | None] | None = None
     provision: Callable[[Resource, Step], Awaitable[Resource]] | None = None
     # Refuses a delete by raising a fault, before anything is removed.
     may_delete: Callable[[Resource], Awaitable[None]] | None = None
@@ -210,6 +214,7 @@ class ResourceType:
     # A facet that answers this query at once, instead of a walk through the collection.
     finds: Callable[[Mapping[str, str]], str | None] | None = None
     actions: tuple[Action, ...] = ()
+    max_bytes: int = 1 << 20  # the largest body that a write or an action takes
     name_pattern: str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
     is_tracked: bool = False  # has a location and tags, lives in a resource group
     is_extension: bool = False  # may hang on any scope

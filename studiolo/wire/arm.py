@@ -23,6 +23,8 @@ _STATUS_URL = re.compile(
     re.IGNORECASE,
 )
 _JSON = [("content-type", "application/json; charset=utf-8"), ("cache-control", "no-cache")]
+# What an action tells may be a secret: nobody keeps it.
+_TOLD = [("content-type", "application/json; charset=utf-8"), ("cache-control", "no-store"), ("pragma", "no-cache")]
 _POLL_SECONDS = "0.2"
 
 
@@ -61,6 +63,7 @@ class ArmSurface:
 
     async def _answer(self, call: Call) -> Answer:
         caller = await self._authenticator.identify(call)
+        call.charge(caller, call.path)
         if "%" in call.path:
             raise Invalid("Resource ids cannot hold percent signs after decoding.", code="InvalidResourceId")
         query = call.query()
@@ -88,7 +91,7 @@ class ArmSurface:
                 outcome = await self._control.put(
                     caller,
                     id_,
-                    await call.json(),
+                    await call.json(self._control.catalog.get(id_.type).max_bytes),
                     version,
                     if_match=call.headers.get("if-match"),
                     if_none_match=call.headers.get("if-none-match"),
@@ -125,10 +128,12 @@ class ArmSurface:
         if target is None:
             raise NotFound("There is no such action.")
         name = found.type.rpartition("/")[2]
-        result = await self._control.act(caller, target, name, await call.json(), query, version)
+        result = await self._control.act(
+            caller, target, name, await call.json(self._control.catalog.get(target.type).max_bytes), query, version
+        )
         if result is None:
             return Answer(204)
-        return Answer(200, msgspec.json.encode(result), list(_JSON))
+        return Answer(200, msgspec.json.encode(result), list(_TOLD))
 
     async def _status(self, call: Call, caller: Caller, match: re.Match[str]) -> Answer:
         shape = await self._control.operation(caller, match["op"])

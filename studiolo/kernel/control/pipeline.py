@@ -204,7 +204,11 @@ class Control:
         self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None
     ) -> Outcome:
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
-        granted = await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
+        making = declared.making(change) if declared.making and old is None and not change.is_patch else None
+        if making is not None:
+            granted = await self.gate.demand(caller, making)
+        else:
+            granted = await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
         if old is None and change.is_patch:
             raise await self._holders.missing(change.id, declared)
         check_preconditions(change.id, old, if_match, if_none_match)
@@ -214,9 +218,10 @@ class Control:
         parents = await self._holders.expected(change, declared)
         change = replace(change, facts=await self._holders.facts(declared, change))
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.require(caller, demand.action, demand.scope.text)
+            await self.gate.demand(caller, demand)
         admitted = declared.admit(change)
-        rests_on = [*parents, *(as_found(fact) for fact in change.facts.values() if fact is not None)]
+        found = [as_found(fact) for fact in change.facts.values() if fact is not None]
+        rests_on = [*parents, *found, *self._holders.absent(declared, change)]
         self._check_free(caller, change.id, rests_on)
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
@@ -301,7 +306,7 @@ class Control:
             return Deleted(existed=False)
         check_preconditions(id_, old, if_match, None)
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.require(caller, demand.action, demand.scope.text)
+            await self.gate.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
         has_children = bool((await self.store.below(row.key, limit=1)).rows)

@@ -101,6 +101,13 @@ class ExpectNothingBelow(NamedTuple):
     key: str
 
 
+class ExpectNoFacet(NamedTuple):
+    """Write nothing; the commit holds only while no resource of a type (lower case) carries this facet."""
+
+    type: str
+    value: str
+
+
 class PutEntry(NamedTuple):
     """Insert or replace an entry of a space."""
 
@@ -174,6 +181,7 @@ Write = (
     | DropResource
     | Expect
     | ExpectNothingBelow
+    | ExpectNoFacet
     | PutEntry
     | DropEntry
     | DropSpace

@@ -30,6 +30,7 @@ from studiolo.kernel.store.port import (
     Emit,
     Entry,
     Expect,
+    ExpectNoFacet,
     ExpectNothingBelow,
     Line,
     Lines,
@@ -316,6 +317,9 @@ class SqliteStore:
             case ExpectNothingBelow(key=key):
                 below = "select 1 from resources where key > ? and key < ? limit 1"
                 return self._writer.execute(below, (key + "/", key + "0")).fetchone() is None
+            case ExpectNoFacet(type=type_name, value=value):
+                carrying = "select 1 from facets where type = ? and value = ? limit 1"
+                return self._writer.execute(carrying, (type_name, value)).fetchone() is None
             case PutEntry(space=space, entry=entry, expect=expect) if expect != ANY:
                 found = self._writer.execute("select etag from entries where space = ? and key = ?", (space, entry.key)).fetchone()
             case DropEntry(space=space, key=key, expect=expect) if expect != ANY:
@@ -373,7 +377,7 @@ def _statements(write: Write) -> list[_Statement]:
             return [("delete from payloads where name = ?", (name,))]
         case PutOperation(row=row):
             return [(f"insert or replace into operations ({_OPERATION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))]
-        case Expect() | ExpectNothingBelow():
+        case Expect() | ExpectNothingBelow() | ExpectNoFacet():
             return []
         case Emit() | CutRecord():
             return []

@@ -10,18 +10,19 @@ from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.iam.backends.stored import StoredGrants
-from studiolo.rooms.iam.domain.audiences import ARM, Audiences, audiences_of
+from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Heirs, Sealer
+from studiolo.rooms.iam.ports import Heirs, Objects, Sealer
 from studiolo.rooms.iam.provider import iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
 from studiolo.rooms.iam.service.directory import Directory, Identity
+from studiolo.rooms.iam.service.graph import GraphDirectory
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 from studiolo.rooms.iam.service.sessions import Sessions
 from studiolo.rooms.iam.service.signing import SigningKeys
 from studiolo.rooms.iam.service.tokens import TokenReader, TokenService
-from studiolo.rooms.iam.wire import Authenticator, access_routes, signin_surface, token_surface
+from studiolo.rooms.iam.wire import Authenticator, access_routes, graph_surface, signin_surface, token_surface
 from studiolo.wire.http import Judge, Route, Surface
 
 __all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "audiences_of", "open_iam"]
@@ -54,6 +55,10 @@ class Iam:
     def surfaces(self, judge: Judge) -> list[Surface]:
         """The token endpoint and the sign-in pages."""
         return [token_surface(self.tokens, self.keys, judge), signin_surface(self.sessions, judge)]
+
+    def graph(self, objects: Objects, judge: Judge) -> Surface:
+        """Microsoft Graph over the directory, whose objects are read and written through `objects`."""
+        return graph_surface(GraphDirectory(objects), self.authenticator(GRAPH), judge)
 
     def routes(self) -> list[Route]:
         """Routes that lie among the resource manager's paths: `…/providers/Studiolo.Access/explain`."""

@@ -18,6 +18,7 @@ from studiolo.rooms.records.domain import (
     READ_RETENTION,
     READ_ROLES,
     WRITE_RETENTION,
+    WRITE_ROLES,
     Retention,
     explained,
     shown,
@@ -45,7 +46,13 @@ def routes(records: Records, callers: Callers) -> list[Route]:
     found = [
         Route("GET", _AUDIT + "/head", reads, pages.head, about="the newest line's number and digest, sealed: to be kept elsewhere"),
         Route("GET", _AUDIT + "/retention", Guard((READ_RETENTION,), is_data=False), pages.retention, about="for how long lines are kept"),
-        Route("PUT", _AUDIT + "/retention", Guard((WRITE_RETENTION,), is_data=False), pages.keep_for, about="keep lines for so many days"),
+        Route(
+            "PUT",
+            _AUDIT + "/retention",
+            Guard((WRITE_RETENTION, WRITE_ROLES), is_data=False),
+            pages.keep_for,
+            about="keep lines for so many days",
+        ),
         Route("GET", _DECISIONS + "/{decision}", decides, pages.decision, about="why a call was refused, and who could have granted it"),
     ]
     for where in ("", "/{scope:path}"):
@@ -82,16 +89,17 @@ class _Pages:
         return Answer.json({**found, "grantors": list(await self._records.grantors(line.target))})
 
     async def head(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
-        await permit.require(await self._callers.identify(call), READ, ROOT)
+        await permit.visible(await self._callers.identify(call), READ, ROOT)
         return Answer.json(msgspec.to_builtins(self._records.head()))
 
     async def retention(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
-        await permit.require(await self._callers.identify(call), READ_RETENTION, ROOT)
+        await permit.visible(await self._callers.identify(call), READ_RETENTION, ROOT)
         return Answer.json(msgspec.to_builtins(await self._records.retention()))
 
     async def keep_for(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         caller = await self._callers.identify(call)
         await permit.require(caller, WRITE_RETENTION, ROOT)
+        await permit.require(caller, WRITE_ROLES, ROOT)  # not for those who may change all but rights
         try:
             asked = msgspec.convert(await call.json(), Retention)
         except msgspec.ValidationError as error:
