@@ -17,7 +17,7 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.visibility import Filter
-from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge, TooSlow, Unauthenticated
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge, TooSlow
 from studiolo.kernel.record import Asked, Granted
 from studiolo.kernel.resource import Caller, JsonObject
 from studiolo.wire.rates import ANONYMOUS, SIGN_IN, Rates
@@ -420,14 +420,6 @@ class Surface:
                 await self._check(route.guard, permit)
         except Fault as fault:
             return await answer_of(fault, call, self._judge, self._render)
-        if answer.status in (401, 403) and not any(name == DECISION_ID for name, _ in answer.headers):
-            # A page that refuses in words of its own.
-            unnamed = Unauthenticated("Nobody is signed in.", code="SignInNeeded")
-
-            def as_it_is(told: Fault, call: Call) -> Answer:
-                return answer if told is unnamed else self._render(told, call)
-
-            return await answer_of(unnamed, call, self._judge, as_it_is)
         return answer
 
     async def _check(self, guard: Guard, permit: Permit) -> None:
