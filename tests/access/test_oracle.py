@@ -16,7 +16,7 @@ def test_decides_as_published(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("row", [*EXPRESSIONS["expr"], *FOUND["expr"]], ids=lambda row: row["id"])
 def test_evaluates_as_published(row: dict[str, Any]) -> None:
-    asked = Circumstances("a/read", bags={"Resource": row.get("res", {})})
+    asked = Circumstances(row.get("a", "a/read"), bags={"Resource": row.get("res", {})})
     assert truth_of(row["e"], asked) is Truth(row["x"]), row["why"]
 
 

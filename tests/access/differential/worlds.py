@@ -40,6 +40,7 @@ class Maker:
         self.chance = random.Random(seed)
         self.palette = values.Palette(self.chance)
         self.writer = Writer(self.chance, self.palette, tuple(self.pattern() for _ in range(5)), SUB_PATTERNS)
+        self.bags = {source: [self.bag(source) for _ in range(6)] for source in ("Request", "Resource", "Principal", "Environment")}
         # Each seed looks at one operator closely, so that a few hundred seeds reach every value of every operator.
         self.label = LABELS[seed % len(LABELS)]
 
@@ -49,6 +50,7 @@ class Maker:
             group: chance.sample((*USERS, *GROUPS), chance.choice((0, 1, 3, 4))) for group in GROUPS if chance.random() < 0.9
         }
         roles = {f"r{number}": tuple(self.block() for _ in range(chance.choice((1, 1, 2, 3)))) for number in range(5)}
+        roles["all"] = (Block(("*",), data_actions=("*",)),)
         numbers = iter(chance.sample(range(100), 40))
         operations = frozenset((action.lower(), plane) for action in ACTIONS for plane in (False, True) if chance.random() < 0.9)
         return World(
@@ -58,7 +60,10 @@ class Maker:
             subscription_groups={"s1": chance.choice(("mga", "mgb", "mgx")), "s2": "root"},
             inherited_roles={heir: (hub,) for heir, hub in HEIRS.items() if chance.random() < 0.7},
             roles=roles,
-            assignments=[self.assignment(f"a{next(numbers):02}") for _ in range(chance.choice((3, 6, 12, 20)))],
+            assignments=[
+                *(self.assignment(f"a{next(numbers):02}") for _ in range(chance.choice((3, 6, 12, 18)))),
+                *(Assignment(f"a{next(numbers):02}", who, "all", "/", self.writer.comparison(self.label)) for who in USERS[:3]),
+            ],
             denials=[self.denial(f"d{next(numbers):02}") for _ in range(chance.choice((0, 0, 0, 1, 2)))],
             operations=operations if chance.random() < 0.5 else None,
         )
@@ -116,7 +121,7 @@ class Maker:
             parts[place] = chance.choice(("*", "*", "*", f"{parts[place][:half]}*", f"*{parts[place][half:]}"))
             if chance.random() < 0.3:
                 parts.insert(place, "*")
-        text = "/".join(parts)
+        text = "/".join([*parts, "*"] if chance.random() < 0.05 else parts)
         return chance.choice((text, text, text, text.lower(), text.upper(), f" {text} "))
 
     def place(self) -> str:
@@ -140,7 +145,7 @@ class Maker:
         who = "ghost" if chance.random() < 0.02 else chance.choice((*USERS[:4], *USERS[:4], *USERS, "g1"))
         data = chance.random() < 0.5
         sub_operations = tuple(chance.sample(SUB_OPERATIONS, chance.choice((0, 0, 0, 1, 2))))
-        bags = {source: self.bag(source) for source in ("Request", "Resource", "Principal", "Environment") if chance.random() < 0.95}
+        bags = {source: chance.choice(drawn) for source, drawn in self.bags.items() if chance.random() < 0.95}
         return Question(who, action, scope, data, sub_operations, bags)
 
     def bag(self, source: str) -> Bag:
