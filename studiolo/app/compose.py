@@ -22,6 +22,7 @@ from studiolo.app.plugs import (
     Unmetered,
     Workspaces,
 )
+from studiolo.app.served import served_surface
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
@@ -286,13 +287,15 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     gate = house.gate
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
+    reference = served_surface(lambda: surfaces, control.catalog, people, gate)
     extras = [
         deployments,
         Surface("access", house.iam.routes(), gate, render_arm),
         Surface("record", house.records.routes, gate, render_arm),
         activity_surface(house.store, people, gate),
+        reference,
     ]
-    return [
+    surfaces: list[Answers] = [
         ArmSurface(control, people, extras),
         *extras,
         *house.iam.surfaces(gate),
@@ -301,6 +304,7 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
     ]
+    return surfaces
 
 
 def _audiences(url: str) -> iam.Audiences:
