@@ -310,8 +310,9 @@ def _as_project(change: Change, asked: JsonObject) -> JsonObject:
 
 
 def _check_dependents(change: Change, asked: JsonObject) -> None:
+    kept = change.old.properties if change.old else {}
     for member, type_name in _DEPENDENTS:
-        if member not in asked:
+        if member not in asked or asked[member] == kept.get(member):
             continue
         id_ = parse(asked[member])
         if id_.type.lower() != type_name.lower():
