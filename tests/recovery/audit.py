@@ -50,7 +50,8 @@ def troubles(home: Path) -> list[str]:
 
 def _half_made(keys: Keys) -> Iterable[str]:
     for key, (_, doc) in keys.items():
-        state = (doc.get("properties") or {}).get("provisioningState", "Succeeded")
+        properties: dict[str, Any] = doc.get("properties") or {}
+        state = properties.get("provisioningState", "Succeeded")
         if state not in ("Succeeded", "Failed", "Canceled"):
             yield f"{key} is {state} and nothing works on it"
 

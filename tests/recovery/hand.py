@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -42,15 +42,17 @@ class Hand(Studio):
 
     def settled(self, path: str) -> dict[str, Any] | None:
         """A resource once nothing works on it any more; None if it is not there."""
+        state = ""
         for _ in range(2000):
             reply = self.arm("GET", path)
             if reply.status == 404:
                 return None
             assert reply.status == 200, reply.body
             found = reply.json()
-            if found["properties"].get("provisioningState") not in CREATING:
+            state = found["properties"].get("provisioningState")
+            if state not in CREATING:
                 return found
-        raise AssertionError(f"{path} stays half made: {found['properties']}")
+        raise AssertionError(f"{path} stays {state}")
 
     def values(self, path: str, **query: str) -> list[dict[str, Any]]:
         """Everything in a collection, page by page."""
@@ -69,12 +71,14 @@ class Hand(Studio):
 class Known(Generic[T]):
     """What a caller knows of one thing: what it was told last, and what may be in force because no answer came."""
 
+    told: T
+    tried: list[T]
+
     def __init__(self, told: T) -> None:
-        self.told = told
-        self.tried: list[T] = []
+        self.told, self.tried = told, []
 
     @contextmanager
-    def trying(self, value: T) -> Iterator[None]:
+    def trying(self, value: T) -> Generator[None]:
         """Around a request that makes it so: the value counts as told once the answer is there."""
         self.tried.append(value)
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Kilns:
         self.did.append("retire")
 
     @asynccontextmanager
-    async def open(self, folder: Path) -> AsyncIterator[Kernel]:
+    async def open(self, folder: Path) -> AsyncGenerator[Kernel]:
         """A process of its own on the database in the folder."""
         kilns = ResourceType(
             name="Test.Rooms/kilns", schema=Anything, admit=keep, is_tracked=True, provision=self.provision, retire=self.retire

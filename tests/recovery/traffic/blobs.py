@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -110,7 +110,7 @@ class ClientBlobs(Traffic):
         from azure.identity import ClientSecretCredential
 
         credential = ClientSecretCredential("adfs", person.client_id, person.secret, authority=self.hand.url, connection_verify=bundle)
-        service = BlobServiceClient(
+        service: Any = BlobServiceClient(
             f"https://{account}.blob.core.localhost:{self.hand.server.port}",
             credential,
             connection_verify=bundle,
@@ -123,7 +123,7 @@ class ClientBlobs(Traffic):
         self.turn = 0
 
     @contextmanager
-    def _cut(self) -> Iterator[None]:
+    def _cut(self) -> Generator[None]:
         from azure.core.exceptions import AzureError, HttpResponseError
 
         try:
