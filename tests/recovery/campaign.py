@@ -18,6 +18,9 @@ from tests.recovery.traffic import TRAFFIC, Traffic
 from tests.support.server import Server
 
 _SETTLE_SECONDS = 30.0
+_MOST_SECONDS = 3.0
+_MOST_DONE = 60
+_AFTERWARDS_SECONDS = 0.04
 _KILLED_WHILE_STARTING = 0.25
 _START_SECONDS = 2.0
 
@@ -43,13 +46,12 @@ class Figures:
 
 
 class Campaign:
-    """One home, killed again and again. `most_seconds` bounds how long the server lives between two kills."""
+    """One home, killed again and again, each time after a random number of answers, however fast the machine is."""
 
-    def __init__(self, server: Server, seed: int, *, kinds: Sequence[type[Traffic]] = TRAFFIC, most_seconds: float = 0.9) -> None:
+    def __init__(self, server: Server, seed: int, *, kinds: Sequence[type[Traffic]] = TRAFFIC) -> None:
         self.server = server
         self.figures = Figures()
         self._chance = Random(seed)
-        self._most = most_seconds
         cookie = _cookie(server)
         self._traffic = [kind(Hand(server, cookie), Random(f"{seed} {kind.__name__}")) for kind in kinds]
         self._threads = ThreadPoolExecutor(len(kinds), thread_name_prefix="traffic")
@@ -74,16 +76,20 @@ class Campaign:
     # ── one round ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _burst(self) -> None:
-        over = threading.Event()
-        working = [self._threads.submit(self._work, traffic, over) for traffic in self._traffic]
-        over.wait(self._chance.uniform(0.02, self._most))
+        over, enough = threading.Event(), threading.Semaphore(0)
+        working = [self._threads.submit(self._work, traffic, over, enough) for traffic in self._traffic]
+        ends = time.monotonic() + _MOST_SECONDS
+        for _ in range(self._chance.randint(0, _MOST_DONE)):
+            if not enough.acquire(timeout=max(ends - time.monotonic(), 0)):
+                break
+        over.wait(self._chance.uniform(0, _AFTERWARDS_SECONDS))  # not always right behind an answer
         self.server.kill()
         over.set()
         self.figures.kills += 1
         for each in working:
             each.result()
 
-    def _work(self, traffic: Traffic, over: threading.Event) -> None:
+    def _work(self, traffic: Traffic, over: threading.Event, enough: threading.Semaphore) -> None:
         kind = type(traffic).__name__
         while not over.is_set():
             try:
@@ -92,6 +98,7 @@ class Campaign:
                 self.figures.cut[kind] += 1
                 return
             self.figures.done[kind] += 1
+            enough.release()
 
     def _restart(self) -> None:
         self.figures.taken_up += audit.under_way(self.server.home)

@@ -161,9 +161,10 @@ def making(change: Change) -> Demand | None:
         hub = hub_of(change.new.properties) if kind_of(change.new.kind) == PROJECT else None
     except Fault:
         return None  # what is wrong with the request is told to those who may write
-    if hub is None or hub.group_id is None or change.id.group_id is None or hub.group_id.key != change.id.group_id.key:
+    if hub is None or hub.group_id is None or hub.scope is None or change.id.scope is None:
         return None
-    return joining(hub)
+    is_at_home = hub.scope.key == change.id.scope.key == hub.group_id.key
+    return joining(hub) if is_at_home else None
 
 
 def joining(hub: ResourceId) -> Demand:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from tests.parity.studio import Person, account_of, unique
 from tests.recovery.hand import Cut, Known
-from tests.recovery.traffic.base import Traffic
+from tests.recovery.traffic.kind import Traffic
 
 SIZES = (10, 5_000, 90_000, 700_000)
 NAMES = tuple(f"n{number}" for number in range(5))

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.parity.studio import ASSIGNMENTS
 from tests.recovery.hand import Cut, Hand, Known, good
-from tests.recovery.traffic.base import Traffic
+from tests.recovery.traffic.kind import Traffic
 
 READ = "Microsoft.MachineLearningServices/workspaces/read"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.parity.studio import ASSIGNMENTS, unique
 from tests.recovery.hand import Known, good
-from tests.recovery.traffic.base import Traffic
+from tests.recovery.traffic.kind import Traffic
 
 
 class Identities(Traffic):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.recovery.hand import good
-from tests.recovery.traffic.base import Traffic
+from tests.recovery.traffic.kind import Traffic
 
 
 class Passwords(Traffic):

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.parity.studio import API, ASSIGNMENTS, account_of, unique
 from tests.recovery.hand import Hand, Known, good
-from tests.recovery.traffic.base import Traffic
+from tests.recovery.traffic.kind import Traffic
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
