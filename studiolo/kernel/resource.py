@@ -159,6 +159,8 @@ class Cleared:
 
     remarks: tuple[Remark, ...] = ()
     fence: Fence | None = None
+    # Resources that what is written replaces; they go.
+    gone: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,11 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         view=service.view,
         facets=_facets,
         shows=lambda workspace, query: not query.get("kind") or (workspace.kind or "").lower() in query["kind"].lower().split(","),
-        further_actions=(*(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete", "join/action")), domain.ASSIGN_IDENTITY),
+        further_actions=(
+            *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete", "join/action")),
+            domain.ASSIGN_IDENTITY,
+            domain.GIVES_ROLES,
+        ),
         actions=(Action("diagnose", service.diagnose),),
         name_pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,32}$",
         is_tracked=True,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from studiolo.app.tree import ScopeTree
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, parse
@@ -68,6 +69,7 @@ class Studio:
     operations: Operations
     front: Front
     beginning: Beginning
+    tree: ScopeTree
 
     async def close(self) -> None:
         await self.operations.stop()
@@ -155,7 +157,10 @@ def basic(client: str, secret: str) -> str:
 async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
     """A studio on files in `path`, begun."""
     store = SqliteStore(path / "studiolo.db")
-    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences_of([origin], ml=["https://ml.azure.localhost"]), origin)
+    tree = ScopeTree(store)
+    await tree.load()
+    audiences = audiences_of([origin], ml=["https://ml.azure.localhost"])
+    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences, origin, heirs=tree)
     gate = Gate(iam.grants)
     operations = Operations(store, owner="test")
     control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)
@@ -164,4 +169,4 @@ async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
         await control.put(PLATFORM, parse(place), {"location": "local"})
     arm = ArmSurface(control, iam.authenticator(), [Surface("resource manager", iam.routes(), gate, render_arm)])
     front = Front([arm, *iam.surfaces(gate)], lambda host: host in ("localhost", "127.0.0.1"), Nowhere())
-    return Studio(store, iam, gate, control, operations, front, await iam.bootstrap.begin(SUBSCRIPTION))
+    return Studio(store, iam, gate, control, operations, front, await iam.bootstrap.begin(SUBSCRIPTION), tree)
