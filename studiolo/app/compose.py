@@ -25,6 +25,7 @@ from studiolo.app.plugs import (
 from studiolo.app.served import served_surface
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
+from studiolo.app.tree import ScopeTree
 from studiolo.app.welcome import Welcome
 from studiolo.kernel import clock
 from studiolo.kernel.control import Control
@@ -207,7 +208,9 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
+    tree = ScopeTree(store)
+    await tree.load()
+    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
     blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()

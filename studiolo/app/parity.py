@@ -33,7 +33,7 @@ FEATURES: tuple[Feature, ...] = (
         "Hubs and projects",
         "Hubs, projects and plain workspaces by SDK, template, CLI and REST",
         (_ML,),
-        limits="managed networks, closed public access, customer keys and role inheritance are refused as not offered; no soft delete",
+        limits="managed networks, closed public access and customer keys are refused as not offered; no soft delete",
     ),
     Feature(
         "Hubs and projects",
@@ -57,9 +57,15 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "Identity",
-        "Role definitions and assignments with conditions, explained decisions",
-        ("Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments"),
-        limits="deny assignments are decided on but cannot be written yet; write-time lints come next",
+        "Role definitions, role and deny assignments with conditions, explained decisions",
+        ("Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/denyAssignments"),
+        limits="eligible assignments have a beginning and an end; no activation on request, no approvals",
+    ),
+    Feature(
+        "Identity",
+        "Management groups above subscriptions",
+        ("Microsoft.Management/managementGroups",),
+        limits="groups without a parent hang at the tenant's root itself; no hierarchy settings, no $expand",
     ),
     Feature(
         "Data",
