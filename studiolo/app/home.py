@@ -1,7 +1,8 @@
 """The folder of one studio: what lies where, who may read it, and that one server uses it at a time.
 
 data/        the database and the blobs: what a backup copies; sealed parts need keys/ to be read
-keys/        master.key and shares/ (mode 0600), outside data/ so that a copy of the data alone opens nothing
+keys/        master.key, record.key and shares/ (mode 0600), outside data/ so that a copy of the data alone opens nothing;
+             record.head, what the record's newest line was when it was last written down, so that lines cut off in data/ are missed
 tls/         the local authority, the server's certificate, and bundle.pem for clients
 cache/       what can be made again, such as assembled model weights
 env.json     what `studiolo env` prints (mode 0600)
@@ -82,6 +83,16 @@ class Home:
         return self.root / "keys" / "master.key"
 
     @property
+    def record_key_file(self) -> Path:
+        """The key that the record's seals are made with."""
+        return self.root / "keys" / "record.key"
+
+    @property
+    def record_head_file(self) -> Path:
+        """Number and digest of the record's newest line, sealed, as of the last time that they were written down."""
+        return self.root / "keys" / "record.head"
+
+    @property
     def previous_master_key_file(self) -> Path:
         """The master key before a rotation, while not everything is wrapped anew."""
         return self.root / "keys" / "master.key.previous"
@@ -130,9 +141,12 @@ class Home:
                     f"The folder '{folder}' cannot be made ({error.strerror}): choose another one with --home.", code="HomeNotWritable"
                 ) from None
             check_private(folder)
-        if not self.master_key_file.exists() and not (database or self.database).exists():
-            write_atomic(self.master_key_file, secrets.token_bytes(MASTER_KEY_BYTES))
+        if not (database or self.database).exists():
+            for file in (self.master_key_file, self.record_key_file):
+                if not file.exists():
+                    write_atomic(file, secrets.token_bytes(MASTER_KEY_BYTES))
         self.master_key()
+        self.record_key()
 
     def master_key(self) -> bytes:
         """The master key.
@@ -149,6 +163,22 @@ class Home:
                 f"'{self.master_key_file}' is missing, and the data of this studio can be opened with that key alone: "
                 "put the key back from its own backup, or move the data away to begin anew.",
                 code="MasterKeyMissing",
+            ) from None
+
+    def record_key(self) -> bytes:
+        """The key of the record's seals. It is no master key's child: a rotation must not void what was sealed before it.
+
+        Raises:
+            NotFound: it is not there (code `RecordKeyMissing`).
+            Unsafe, Unavailable: as `master_key`.
+        """
+        try:
+            return _read_key(self.record_key_file)
+        except NotFound:
+            raise NotFound(
+                f"'{self.record_key_file}' is missing, and the record of this studio can be proven with that key alone: "
+                "put the key back from its own backup.",
+                code="RecordKeyMissing",
             ) from None
 
     def previous_master_key(self) -> bytes | None:
@@ -241,6 +271,21 @@ class Home:
             yield tell
         finally:
             os.close(descriptor)
+
+
+class RecordWitness:
+    """Keeps the head of a home's record beside its master key, away from the data."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = home.record_head_file
+
+    def load(self) -> bytes | None:
+        """What was saved last; None if nothing ever was."""
+        return read_private(self._file) if self._file.exists() else None
+
+    def save(self, data: bytes) -> None:
+        """Keep this in place of what was saved before. Raises Unavailable if it cannot be written."""
+        write_atomic(self._file, data)
 
 
 def _read_key(path: Path) -> bytes:

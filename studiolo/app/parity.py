@@ -51,7 +51,7 @@ FEATURES: tuple[Feature, ...] = (
         "Encryption",
         "A key per hub and project: rotation with sealing anew and progress, destruction of one project's bytes, master key rotation",
         ("Studiolo.Keys/rotations",),
-        limits="keys of model calls and of templates are wrapped anew and not sealed anew; the master key rotates while the studio is stopped",
+        limits="keys of model calls and templates are wrapped anew and not sealed anew; the master key rotates while the studio is stopped",
     ),
     Feature(
         "Identity",
@@ -59,6 +59,13 @@ FEATURES: tuple[Feature, ...] = (
         ("Studiolo.Directory/servicePrincipals",),
         ("tokens", "sign-in"),
         limits="client credentials and the one-time sign-in only; no browser sign-in by OpenID, no device code, no on-behalf-of yet",
+    ),
+    Feature(
+        "Identity",
+        "Microsoft Graph v1.0: users, groups with members, service principals, applications",
+        ("Studiolo.Directory/users", "Studiolo.Directory/groups", "Studiolo.Directory/applications"),
+        ("graph",),
+        limits="$filter with eq, in and startswith, $select, $top; no $search, $expand, $count, no delta, no batch",
     ),
     Feature(
         "Identity",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
+import msgspec
+
 from studiolo.kernel import clock
+from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.control import Control
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.faults import Conflict, NotFound
-from studiolo.kernel.ids import ResourceId, parse
+from studiolo.kernel.faults import Conflict, Forbidden, NotFound
+from studiolo.kernel.ids import ResourceId, collection, parse
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource, ResourceType
 from studiolo.rooms.assets import ProjectStorage, default_datastores
 from studiolo.rooms.blobs import Storage, key_owner
@@ -62,6 +66,63 @@ class Resources:
         declared = self._control.catalog.get(type_name)
         page = await self._control.store.by_facet(declared.key, value)
         return [resource_of(row, declared) for row in page.rows]
+
+
+class DirectoryObjects:
+    """Directory objects for the iam room's Graph, through the resource façade."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    async def get(self, caller: Caller, id_: ResourceId) -> JsonObject:
+        """See `iam.ports.Objects.get`."""
+        # The tag first: of an object that changes in between it is the older one, so that a write with it is refused.
+        found = await self._resources.find(id_)
+        return _tagged(await self._resources.get().get(caller, id_), found)
+
+    async def page(
+        self, caller: Caller, type_name: str, wanted: str | None, top: int, token: str
+    ) -> tuple[Sequence[JsonObject], str | None]:
+        """See `iam.ports.Objects.page`."""
+        query = {"$top": str(top), **({"$filter": wanted} if wanted else {}), **({"$skipToken": token} if token else {})}
+        listed = await self._resources.get().list(caller, collection(f"/providers/{type_name}"), query)
+        return [msgspec.json.decode(doc) for doc in listed.docs], listed.next
+
+    async def carrying(self, caller: Caller, type_name: str, facet: str) -> Sequence[JsonObject]:
+        """See `iam.ports.Objects.carrying`."""
+        found: list[JsonObject] = []
+        for resource in await self._resources.by_facet(type_name, facet):
+            with suppress(Forbidden, NotFound):
+                found.append(await self.get(caller, resource.id))
+        return found
+
+    async def write(
+        self,
+        caller: Caller,
+        id_: ResourceId,
+        properties: JsonObject,
+        *,
+        is_patch: bool,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> JsonObject:
+        """See `iam.ports.Objects.write`."""
+        outcome = await self._resources.get().put(
+            caller, id_, {"properties": properties}, if_match=if_match, if_none_match=if_none_match, is_patch=is_patch
+        )
+        return _tagged(outcome.doc, outcome.resource)
+
+    async def remove(self, caller: Caller, id_: ResourceId) -> bool:
+        """See `iam.ports.Objects.remove`."""
+        return (await self._resources.get().delete(caller, id_)).existed
+
+    async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
+        """See `iam.ports.Objects.act`."""
+        return await self._resources.get().act(caller, id_, action, body, {})
+
+
+def _tagged(doc: bytes, resource: Resource | None) -> JsonObject:
+    return {**msgspec.json.decode(doc), "etag": f'"{resource.etag}"' if resource else ""}
 
 
 class Identities:
@@ -157,19 +218,27 @@ class ServedActions:
     """The actions that some operation needs: an action that none needs is denied, whatever a role's pattern covers."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, Plane], str] = {}
 
     def learn(self, types: Iterable[ResourceType], surfaces: Iterable[object]) -> None:
         """Take the actions of all types and of all routes."""
-        self._known |= {(action.lower(), "control") for declared in types for action in declared.all_actions()}
+        for declared in types:
+            for action in declared.all_actions():
+                self._known[action.lower(), "control"] = action
         for surface in surfaces:
             for route in surface.routes if isinstance(surface, Surface) else ():
                 if isinstance(route.guard, Guard):
-                    self._known |= {(action.lower(), "data" if route.guard.is_data else "control") for action in route.guard.actions}
+                    self._known |= {
+                        (action.lower(), "data" if route.guard.is_data else "control"): action for action in route.guard.actions
+                    }
 
-    def __call__(self, action: str, plane: str) -> bool:
+    def __call__(self, action: str, plane: Plane) -> bool:
         """Whether an action, in small letters, is needed by an operation on this plane."""
         return (action, plane) in self._known
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        return [(action, plane) for (_, plane), action in self._known.items()]
 
 
 class Signatures:

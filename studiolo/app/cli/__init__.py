@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from studiolo.app.cli import access, data, hubs, keys, models, projects, roles
+from studiolo.app.cli import access, audit, data, hubs, keys, models, projects, roles
 from studiolo.app.cli.doctor import doctor
 from studiolo.app.cli.env import env
 from studiolo.app.cli.up import up
@@ -33,6 +33,7 @@ app.add_typer(models.app, name="model")
 app.add_typer(keys.app, name="keys")
 app.add_typer(roles.app, name="role")
 app.add_typer(access.app, name="access")
+app.add_typer(audit.app, name="audit")
 
 
 def _say_version(asked: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from studiolo.kernel.faults import Conflict, Invalid, NotFound, NotOffered
+from studiolo.kernel.faults import Conflict, Fault, Invalid, NotFound, NotOffered
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, JsonObject, Resource
 
@@ -53,6 +53,8 @@ _FLAGS: Final = frozenset({"hbiWorkspace", "v1LegacyMode", "enableDataIsolation"
 _IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
 _DEPENDENTS: Final = (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults"))
 _IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
+# The published pages spell the right to make projects in a hub in both ways.
+JOIN: Final = (f"{TYPE}/hubs/join/action", f"{TYPE}/hubs/join")
 ASSIGN_IDENTITY: Final = f"{_IDENTITIES}/assign/action"
 DESTROY_KEYS: Final = "Microsoft.Authorization/dataKeys/delete"
 _IDENTITY_TYPES: Final = {
@@ -150,6 +152,27 @@ def needs(change: Change) -> list[ResourceId]:
     return [*(id_ for id_ in named if id_ is not None), *identities_of(change.new.identity)]
 
 
+def making(change: Change) -> Demand | None:
+    """What is enough to make a project: the right to join its hub, in the hub's own resource group.
+
+    A hub's right counts for the group that holds the hub. In another one, whoever makes a project there must be allowed
+    to write workspaces there as well.
+    """
+    try:
+        hub = hub_of(change.new.properties) if kind_of(change.new.kind) == PROJECT else None
+    except Fault:
+        return None  # what is wrong with the request is told to those who may write
+    if hub is None or hub.group_id is None or change.id.group_id is None or hub.group_id.key != change.id.group_id.key:
+        return None
+    return joining(hub)
+
+
+def joining(hub: ResourceId) -> Demand:
+    """The right to make projects in a hub."""
+    first, *others = (Demand(action, hub) for action in JOIN)
+    return Demand(first.action, hub, tuple(others))
+
+
 def demands(change: Change) -> list[Demand]:
     """What a write or a removal needs beyond the right to write or delete workspaces.
 
@@ -164,7 +187,7 @@ def demands(change: Change) -> list[Demand]:
     found = [Demand(ASSIGN_IDENTITY, id_) for id_ in identities_of(change.new.identity) if id_.key not in before]
     if kind == PROJECT:
         hub = hub_of(change.new.properties)
-        return [*found, Demand(f"{TYPE}/hubs/join/action", hub)] if hub is not None and change.old is None else found
+        return [*found, joining(hub)] if hub is not None and change.old is None else found
     kept = change.old.properties if change.old else {}
     for member, type_name in _DEPENDENTS:
         text = change.new.properties.get(member)

@@ -26,6 +26,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         schema=schema.WorkspaceProperties,
         admit=domain.admit,
         needs=domain.needs,
+        making=domain.making,
         demands=domain.demands,
         provision=service.provision,
         retire_first=service.retire_projects,
@@ -34,7 +35,8 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         facets=_facets,
         shows=lambda workspace, query: not query.get("kind") or (workspace.kind or "").lower() in query["kind"].lower().split(","),
         further_actions=(
-            *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete", "join/action")),
+            *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete")),
+            *domain.JOIN,
             domain.ASSIGN_IDENTITY,
             domain.DESTROY_KEYS,
         ),

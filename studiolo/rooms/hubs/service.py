@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from studiolo.kernel.faults import NotFound
+from studiolo.kernel.faults import Conflict, NotFound
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import PLATFORM, Invocation, JsonObject, Resource, Step
 from studiolo.rooms.hubs import domain
@@ -123,7 +123,11 @@ class WorkspaceService:
         }
         if condition is not None:
             properties |= {"condition": condition, "conditionVersion": "2.0"}
-        await self._resources.ensure(PLATFORM, id_, {"properties": properties})
+        try:
+            await self._resources.ensure(PLATFORM, id_, {"properties": properties})
+        except Conflict as conflict:
+            if conflict.code != "RoleAssignmentExists":  # whoever wrote it before us had the right to
+                raise
 
     async def retire_projects(self, hub: Resource, step: Step) -> None:
         """A hub's projects go before the hub (census HUB-09)."""
