@@ -98,8 +98,7 @@ def _print(home: Path | None, chosen: tuple[str, str | None], action: str, outpu
             ("destroyed", "destroyed"),
             ("wrapped by", "wrappedBy"),
             ("customer's key", "customerKey"),
-            ("sealed", "sealed"),
-            ("by older versions", "sealedByOlderVersions"),
+            ("sealed by older versions", "sealedByOlderVersions"),
             ("workspace", "workspace"),
         )
     ]
