@@ -11,6 +11,7 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
+from studiolo.app.master import finish
 from studiolo.app.plugs import (
     DirectoryObjects,
     Furniture,
@@ -31,7 +32,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
-from studiolo.kernel.keys import KeyRing, Rotation
+from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
@@ -107,7 +108,7 @@ class Application:
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
-        await finish_rotations(self._house.ring, self._home)
+        await finish(self._house.ring, self._home)
         await self._house.iam.start()
         await self._house.blobs.start()
         await self._operations.recover(is_alone=True)
@@ -173,15 +174,6 @@ class Application:
                 )
             )
         return beginning
-
-
-async def finish_rotations(ring: KeyRing, home: Home) -> None:
-    """Go on with changes of keys that a crash has cut short, those of the master key first."""
-    rotation = Rotation(ring)
-    if home.previous_master_key() is not None:
-        await rotation.rewrap_master()
-        home.end_renewal()
-    await rotation.recover()
 
 
 async def compose(settings: Settings, home: Home) -> Application:
