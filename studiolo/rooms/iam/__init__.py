@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
+from studiolo.rooms.iam.backends.seals import Seals
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.backends.worlds import StoredWorlds
 from studiolo.rooms.iam.domain.audiences import ARM, Audiences, audiences_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Actions, Heirs, Sealer
+from studiolo.rooms.iam.ports import Actions, Heirs, KeyHolder
 from studiolo.rooms.iam.provider import iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
@@ -66,7 +67,7 @@ class Iam:
 
 async def open_iam(
     store: Store,
-    sealer: Sealer,
+    sealer: KeyHolder,
     audiences: Audiences,
     origin: str,
     *,
@@ -79,7 +80,10 @@ async def open_iam(
     """
     tenant = await ensure_tenant(store)
     issuer = Issuer(origin, tenant)
-    grants = StoredGrants(store, heirs=heirs, known_actions=known_actions)
+    seals = Seals(store, await sealer.data_key("authorization"))
+    await seals.open()
+    grants = StoredGrants(store, heirs=heirs, known_actions=known_actions, seals=seals)
+    await grants.refresh()
     client_secrets = ClientSecrets(store, Gate(grants))
     directory = Directory(store, grants, client_secrets, tenant)
     worlds = StoredWorlds(store, grants)
