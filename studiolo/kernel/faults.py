@@ -11,6 +11,7 @@ A fault says what was wrong, where, and what to do. Only `studiolo.wire.render` 
     ├── Conflict           the state of the thing does not permit this
     ├── Stale              a precondition (ETag) does not hold
     ├── TooLarge           a body or a field is over its limit
+    ├── TooSlow            the client kept us waiting for its request
     ├── Unsatisfiable      a byte range lies outside the thing
     ├── TooMany            a rate or a queue is full; try again later
     ├── NotOffered         a feature of the original that this version does not have
@@ -96,6 +97,12 @@ class TooLarge(Fault):
     """A body or a field is over its limit."""
 
     default_code = "RequestEntityTooLarge"
+
+
+class TooSlow(Fault):
+    """The client kept us waiting for the rest of its request."""
+
+    default_code = "RequestTimeout"
 
 
 class Unsatisfiable(Fault):

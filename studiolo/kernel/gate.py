@@ -13,7 +13,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.access.decision import Ask, CompiledFacts, Verdict, decide
 from studiolo.kernel.access.visibility import Filter, visible
 from studiolo.kernel.faults import Fault, Forbidden
-from studiolo.kernel.resource import Caller
+from studiolo.kernel.resource import Caller, Demand
 
 _REMEMBERED = 100_000
 
@@ -116,6 +116,20 @@ class Gate:
             raise refusal(caller, action, scope, is_denied=verdict.is_denied)
         if plain and not verdict.is_conditional and version == self._grants.version():
             self._allowed.add(question)
+
+    async def demand(self, caller: Caller, demand: Demand) -> None:
+        """Return if the caller may do what is demanded, or something that is as good.
+
+        Raises:
+            Forbidden: the caller may do none of it; the fault names the first.
+        """
+        try:
+            await self.require(caller, demand.action, demand.scope.text)
+        except Forbidden:
+            for other in demand.alternatives:
+                if await self.may(caller, other.action, other.scope.text):
+                    return
+            raise
 
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
         """Which part of what lies below `scope` the caller may see in a list."""

@@ -15,6 +15,7 @@ _STATUS: dict[type[Fault], int] = {
     faults.Forbidden: 403,
     faults.NotFound: 404,
     faults.NotAllowed: 405,
+    faults.TooSlow: 408,
     faults.Conflict: 409,
     faults.Stale: 412,
     faults.TooLarge: 413,

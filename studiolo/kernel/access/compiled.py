@@ -62,7 +62,7 @@ class CompiledFacts:
         self._answers: dict[tuple[str, str, Plane, str, tuple[str, ...]], Plan] = {}
         for assignment in facts.assignments:
             key = scope_key(assignment.scope)
-            if folded(assignment.principal_id) in self.ids:
+            if folded(assignment.principal_id) in self.ids and assignment.timing(facts.moment) == "now":
                 self._rows.setdefault(key, []).append(CompiledRow(assignment))
         for deny in facts.denies:
             key = scope_key(deny.scope)

@@ -33,6 +33,7 @@ class World(msgspec.Struct, frozen=True):
     hierarchy: Hierarchy = FLAT
     version: int = 0
     known_actions: KnownActions | None = None
+    moment: str | None = None
 
 
 class CompiledWorld:
@@ -52,6 +53,8 @@ class CompiledWorld:
         self._below: dict[str, frozenset[str]] = {}
         keys: dict[str, str] = {}
         for row in world.assignments:
+            if row.timing(world.moment) != "now":
+                continue
             self.rows.setdefault(_key(keys, row.scope), []).append(CompiledRow(row))
             self._held.setdefault(folded(row.principal_id), []).append(row)
         for deny in world.denies:
@@ -117,6 +120,7 @@ class CompiledWorld:
                 hierarchy=world.hierarchy,
                 version=world.version,
                 known_actions=world.known_actions,
+                moment=world.moment,
             )
         )
 

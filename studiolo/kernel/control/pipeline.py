@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.control.drafting import check_preconditions, is_same, leaving, put, stand_in, written
+from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, stand_in, written
 from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
@@ -23,7 +23,7 @@ from studiolo.kernel.faults import Conflict, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Hold, Operations, status_of
-from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType
+from studiolo.kernel.resource import Accepted, Caller, Catalog, Change, Cleared, Draft, Invocation, JsonObject, Resource, ResourceType
 from studiolo.kernel.store.port import (
     ABSENT,
     DropResource,
@@ -202,7 +202,11 @@ class Control:
         self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None
     ) -> Outcome:
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
-        await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
+        making = declared.making(change) if declared.making and old is None and not change.is_patch else None
+        if making is not None:
+            await self.gate.demand(caller, making)
+        else:
+            await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
         if old is None and change.is_patch:
             raise await self._holders.missing(change.id, declared)
         check_preconditions(change.id, old, if_match, if_none_match)
@@ -212,14 +216,16 @@ class Control:
         parents = await self._holders.expected(change, declared)
         change = replace(change, facts=await self._holders.facts(declared, change))
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.require(caller, demand.action, demand.scope.text)
+            await self.gate.demand(caller, demand)
         admitted = declared.admit(change)
-        rests_on = [*parents, *(as_found(fact) for fact in change.facts.values() if fact is not None)]
+        found = [as_found(fact) for fact in change.facts.values() if fact is not None]
+        rests_on = [*parents, *found, *self._holders.absent(declared, change)]
         self._check_free(caller, change.id, rests_on)
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
             return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
-        return await self._commit(caller, declared, old, resource, rests_on)
+        cleared = await declared.guard(replace(change, new=admitted)) if declared.guard else Cleared()
+        return await self._commit(caller, declared, old, resource, [*rests_on, *asides(change, cleared)])
 
     def _check_free(self, caller: Caller, id_: ResourceId, rests_on: Sequence[Write]) -> None:
         """Raise _Busy if a write has to wait for an operation, Conflict if what it rests on goes.
@@ -305,9 +311,10 @@ class Control:
             return Deleted(existed=False)
         check_preconditions(id_, old, if_match, None)
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.require(caller, demand.action, demand.scope.text)
+            await self.gate.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
+        asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
         hold = self._operations.hold_on(row.key)
         if hold is not None:
@@ -317,20 +324,22 @@ class Control:
                 await self.store.commit(
                     DropResource(row.key, row.type, expect=row.etag),
                     ExpectNothingBelow(row.key),
+                    *asked,
                     Emit(change.at, declared.permission("delete"), "Succeeded", row.key, caller.oid, b"{}"),
                 )
                 return Deleted(existed=True)
-            return await self._retire(caller, declared, old, change.at)
+            return await self._retire(caller, declared, old, change.at, asked)
         except Stale:
             raise _LostRace from None
 
-    async def _retire(self, caller: Caller, declared: ResourceType, old: Resource, at: str) -> Deleted:
+    async def _retire(self, caller: Caller, declared: ResourceType, old: Resource, at: str, asked: Sequence[Write]) -> Deleted:
         """Remove what takes steps. The resource is marked first, so that from then on no write rests on it."""
         state = old.properties.get("provisioningState")
         operation = self._operations.new(DELETE, old.id, caller, declared.permission("delete"), context={"state": state})
         ended = await self._operations.run(
             operation,
             leaving(declared, old)[1],
+            *asked,
             Emit(at, declared.permission("delete"), "Accepted", old.id.key, caller.oid, b"{}"),
             patience_seconds=self._patience,
         )
@@ -349,7 +358,14 @@ class Control:
     async def act(
         self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
     ) -> JsonObject | None:
-        """Run a POST action.
+        """Run a POST action; of an operation that goes on, its status. Raises as `begin`."""
+        result = await self.begin(caller, id_, name, body, query, api_version)
+        return status_of(result) if isinstance(result, OperationRow) else result
+
+    async def begin(
+        self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
+    ) -> JsonObject | OperationRow | None:
+        """Run a POST action; an operation that goes on is answered as it stands.
 
         Raises:
             Forbidden, NotFound, and whatever the action raises.
@@ -366,8 +382,9 @@ class Control:
             resource = resource_of(row, declared)
         result = await action.run(Invocation(resource, body, query, caller, api_version))
         at = clock.stamp(clock.now())
-        await self.store.commit(Emit(at, declared.permission(action.permission or action.name), "Succeeded", id_.key, caller.oid, b"{}"))
-        return result
+        status = "Accepted" if isinstance(result, Accepted) else "Succeeded"
+        await self.store.commit(Emit(at, declared.permission(action.permission or action.name), status, id_.key, caller.oid, b"{}"))
+        return await self.store.operation(result.operation) if isinstance(result, Accepted) else result
 
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
 

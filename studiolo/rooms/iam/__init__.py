@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
@@ -11,20 +12,24 @@ from studiolo.kernel.store.port import Store
 from studiolo.rooms.iam.backends.seals import Seals
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.backends.worlds import StoredWorlds
-from studiolo.rooms.iam.domain.audiences import ARM, Audiences, audiences_of
+from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Actions, Heirs, KeyHolder
+from studiolo.rooms.iam.ports import Actions, Flat, Heirs, KeyHolder, Objects
 from studiolo.rooms.iam.provider import iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
+from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory, Identity
+from studiolo.rooms.iam.service.graph import GraphDirectory
+from studiolo.rooms.iam.service.guards import Guards
+from studiolo.rooms.iam.service.owners import Owners
 from studiolo.rooms.iam.service.reach import ReachService
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 from studiolo.rooms.iam.service.sessions import Sessions
 from studiolo.rooms.iam.service.signing import SigningKeys
 from studiolo.rooms.iam.service.simulation import Simulator
 from studiolo.rooms.iam.service.tokens import TokenReader, TokenService
-from studiolo.rooms.iam.wire import Authenticator, access_routes, signin_surface, token_surface
+from studiolo.rooms.iam.wire import Authenticator, access_routes, graph_surface, signin_surface, token_surface
 from studiolo.wire.http import Judge, Route, Surface
 
 __all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "audiences_of", "open_iam"]
@@ -49,8 +54,9 @@ class Iam:
     reader: TokenReader
 
     async def start(self) -> None:
-        """Bring the built-in roles up to this release's."""
+        """Bring the built-in roles, and what guards the platform's objects, up to this release's."""
         await self.bootstrap.ensure_roles()
+        await self.bootstrap.ensure_guards()
 
     def authenticator(self, kind: str = ARM) -> Authenticator:
         """Proves callers for surfaces that take tokens of this kind: arm, ml, blob, vault or model."""
@@ -59,6 +65,10 @@ class Iam:
     def surfaces(self, judge: Judge) -> list[Surface]:
         """The token endpoint and the sign-in pages."""
         return [token_surface(self.tokens, self.keys, judge), signin_surface(self.sessions, judge)]
+
+    def graph(self, objects: Objects, judge: Judge) -> Surface:
+        """Microsoft Graph over the directory, whose objects are read and written through `objects`."""
+        return graph_surface(GraphDirectory(objects), self.authenticator(GRAPH), judge)
 
     def routes(self) -> list[Route]:
         """Routes that lie among the resource manager's paths: `…/providers/Studiolo.Access/explain`."""
@@ -78,6 +88,7 @@ async def open_iam(
 
     `heirs` says which scopes inherit beyond their paths, `known_actions` which actions any operation needs (None: all).
     """
+    heirs = heirs or Flat()
     tenant = await ensure_tenant(store)
     issuer = Issuer(origin, tenant)
     seals = Seals(store, await sealer.data_key("authorization"))
@@ -88,11 +99,14 @@ async def open_iam(
     directory = Directory(store, grants, client_secrets, tenant)
     worlds = StoredWorlds(store, grants)
     reach = ReachService(grants, worlds, directory, known_actions)
-    access = AccessService(store, grants, directory, reach)
+    access = AccessService(store, grants, directory, heirs, reach)
+    delegation = Delegation(Gate(grants), grants)
+    owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
+    guards = Guards(store, grants, directory, delegation, owners)
     keys = SigningKeys(store, sealer)
     return Iam(
         tenant=tenant,
-        types=iam_types(directory, client_secrets, access),
+        types=iam_types(directory, client_secrets, access, guards),
         grants=grants,
         directory=directory,
         sessions=Sessions(store, grants, tenant),

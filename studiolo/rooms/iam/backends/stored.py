@@ -2,8 +2,9 @@
 
 Each kept thing carries the generation of the grants at which its reading began. It holds as long as nothing that it
 rests on has changed since: its principal, a group of the principal, an assignment of either. Roles, group members and
-removals touch everybody. The store's listener runs in the store's own thread, after a commit is durable and before its
-caller is told, so that whoever was told finds the change in force; it only notes generations, under a lock.
+removals touch everybody, and so does the moment at which an assignment that was read begins or ends. The store's
+listener runs in the store's own thread, after a commit is durable and before its caller is told, so that whoever was
+told finds the change in force; it only notes generations, under a lock.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,13 +22,15 @@ from studiolo.kernel.access.built_in import built_in_roles
 from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Permission, Role
 from studiolo.kernel.access.grants import EVERYONE, KnownActions
 from studiolo.kernel.access.scopes import FLAT, Hierarchy
+from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.store.port import DropResource, PutResource, Row, Store, Write
+from studiolo.kernel.store.port import DropResource, PutResource, Row, Write
 from studiolo.rooms.iam.backends.seals import Seals, version_in
 from studiolo.rooms.iam.domain.assignments import Private, Properties, by_principal
+from studiolo.rooms.iam.domain.denials import deny_of
 from studiolo.rooms.iam.domain.principals import GROUPS, SERVICE_PRINCIPALS, USERS, Principal, by_member, candidates, principal_of
-from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, by_guid, permission_of, role_of
-from studiolo.rooms.iam.ports import Heirs
+from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, by_guid, role_of
+from studiolo.rooms.iam.ports import Flat, Heirs, Reading
 
 _ASSIGNMENTS: Final = ROLE_ASSIGNMENTS.lower()
 _DENIES: Final = DENY_ASSIGNMENTS.lower()
@@ -74,7 +78,8 @@ class StoredAssignment(NamedTuple):
     def with_role(self, role: Role) -> Assignment:
         """The assignment as the engine reads it."""
         found = self.properties
-        return Assignment(self.id, found.principal_id, role, found.scope, found.condition, found.condition_version)
+        bounds = found.start_date_time, found.end_date_time
+        return Assignment(self.id, found.principal_id, role, found.scope, found.condition, found.condition_version, *bounds)
 
 
 def assignment_of(row: Row) -> StoredAssignment:
@@ -94,11 +99,19 @@ class _Kept:
     compiled: CompiledFacts | None = None
 
 
+class _Denials(NamedTuple):
+    """Every deny assignment, and the members of the groups that they name."""
+
+    generation: int
+    rows: Sequence[DenyAssignment]
+    members: Mapping[str, frozenset[str]]
+
+
 class StoredGrants:
     """The gate's `Grants` and the room's `People`, over the store."""
 
     def __init__(
-        self, store: Store, *, heirs: Heirs | None = None, known_actions: KnownActions | None = None, seals: Seals | None = None
+        self, store: Reading, *, heirs: Heirs | None = None, known_actions: KnownActions | None = None, seals: Seals | None = None
     ) -> None:
         """Stand on a store. Without `seals` its rows are believed, and changes by other processes are not seen."""
         self._store = store
@@ -106,7 +119,8 @@ class StoredGrants:
         self._durable = 0
         self._glanced = 0
         self._fresh_until = 0.0
-        self._heirs = heirs
+        self._denials: _Denials | None = None
+        self._heirs = heirs or Flat()
         self._known_actions = known_actions
         self._tree: Hierarchy = FLAT
         self._kept: dict[str, _Kept] = {}
@@ -115,6 +129,7 @@ class StoredGrants:
         self._generation = 1
         self._everybody = 0  # the generation of the last change that touched everybody
         self._changed: dict[str, int] = {}  # by principal, the generation of its last change
+        self._boundary: datetime | None = None  # when the first of the assignments that were read begins or ends
         store.listen(self._note)
         if seals is not None:
             seals.on_damage = self.touch_everybody
@@ -123,12 +138,13 @@ class StoredGrants:
 
     def version(self) -> int:
         """A number that grows with every change that may change a decision."""
-        tree = self._heirs.hierarchy() if self._heirs is not None else FLAT
+        if self._boundary is not None and clock.now() >= self._boundary:
+            self._boundary = None  # whoever is asked about next is read again, and brings the next one
+            self._advance((), is_everybody=True)
+        tree = self._heirs.hierarchy()
         if tree is not self._tree:
             self._tree = tree
-            with self._lock:
-                self._generation += 1
-                self._everybody = self._generation
+            self._advance((), is_everybody=True)
         return self._generation
 
     def stamp(self) -> int:
@@ -232,19 +248,22 @@ class StoredGrants:
     # ── what is gathered ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _gathered(self, oid: str) -> tuple[_Kept, CompiledFacts]:
-        generation = self.version()
+        generation, moment = self.version(), clock.now()
         principal = await self._find(oid)
         births = await self._births(oid, principal)
+        denies = tuple(await self._denies(births))
         facts = Facts(
             known=principal is not None,
             enabled=principal is not None and principal.is_enabled,
             ids=frozenset(births),
             assignments=tuple([found async for found in self._assignments(births, principal.kind if principal else "", oid)]),
-            denies=tuple(await self._denies(births)),
+            denies=denies,
             hierarchy=self._tree,
             version=generation,
             known_actions=self._known_actions,
+            moment=clock.stamp(moment),
         )
+        self._expect_boundary(facts.assignments, moment)
         compiled = CompiledFacts(facts)
         kept = _Kept(generation, facts.ids, principal, compiled)
         self._keep(oid, kept)
@@ -276,26 +295,53 @@ class StoredGrants:
                 if role is not None and found.since in (None, birth) and found.kind == (kind if id_ == oid else "Group"):
                     yield found.with_role(role)
 
-    async def _denies(self, births: Mapping[str, str]) -> Sequence[DenyAssignment]:
-        """The deny assignments that name the principal, one of its groups or everybody. One that cannot be read denies all to all."""
-        if self._seals is None:
-            rows = [row async for row in self._of_type(_DENIES)]
-        else:
-            rows = await self._seals.all_of(_DENIES)
-            if rows is None:
-                await self._seals.inspect()
-            if rows is None or self._seals.is_closed:
-                return [_SHUT]
-        names = {*births, EVERYONE}
-        return [deny for deny in map(deny_of, rows) if any(each.lower() in names for each in deny.principals)]
+    def _expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
+        """Remember when the first of these begins or ends."""
+        bounds = (datetime.fromisoformat(each) for row in assignments for each in (row.starts, row.ends) if each is not None)
+        ahead = [each for each in (*bounds, self._boundary) if each is not None and (each > moment or each == self._boundary)]
+        self._boundary = min(ahead, default=None)
 
-    async def _of_type(self, type_name: str) -> AsyncIterator[Row]:
-        after: str | None = ""
-        while after is not None:
-            page = await self._store.below("", type_name=type_name, after=after)
-            for row in page.rows:
-                yield row
-            after = page.next
+    async def _denies(self, births: dict[str, str]) -> Sequence[DenyAssignment]:
+        """The deny assignments that name the principal, one of its groups or everybody.
+
+        One that is not as it was written denies everything to everybody. Those that name groups find the members that the
+        groups themselves name, whatever the index says.
+        """
+        if self._seals is None:
+            rows = [row for id_ in (*births, EVERYONE) async for row in self._carrying(_DENIES, by_principal(id_))]
+            return [deny_of(resource_of(row)) for row in {row.key: row for row in rows}.values()]
+        kept = self._denials
+        if kept is None or kept.generation < self._everybody:
+            kept = self._denials = await self._all_denies(self._seals, self._generation)
+        for group, members in kept.members.items():
+            if group not in births and not members.isdisjoint(births):
+                births[group] = ""
+        names = {*births, EVERYONE}
+        return [deny for deny in kept.rows if any(folded(each) in names for each in deny.principals)]
+
+    async def _all_denies(self, seals: Seals, generation: int) -> _Denials:
+        rows = await seals.all_of(_DENIES)
+        if rows is None:
+            await seals.inspect()
+        if rows is None or seals.is_closed:
+            return _Denials(generation, [_SHUT], {})
+        denies = [deny_of(resource_of(row)) for row in rows]
+        names = {folded(each) for deny in denies for each in deny.principals if folded(each) != EVERYONE}
+        members = {name: await self._members(seals, name) for name in names}
+        if seals.is_closed:
+            return _Denials(generation, [_SHUT], {})
+        return _Denials(generation, denies, {name: held for name, held in members.items() if held})
+
+    async def _members(self, seals: Seals, group: str) -> frozenset[str]:
+        """Everybody whom a group holds by its own word, through any nesting; nobody, if it is no group."""
+        found, waiting = set[str](), [group]
+        while waiting:
+            row = await self._store.find(f"/providers/{_GROUPS}/{waiting.pop()}")
+            if row is not None and await seals.holds(row):
+                fresh = _groups.decode(row.doc).properties.members - found
+                found |= fresh
+                waiting.extend(fresh)
+        return frozenset(found)
 
     async def role(self, guid: str) -> Role | None:
         """The role with this GUID in small letters, as of the last commit."""
@@ -372,21 +418,3 @@ def found_in(row: Row, member: str) -> bool:
 
 def _named(facets: Iterable[str]) -> Iterable[str]:
     return (facet[len(_MARK) :] for facet in facets if facet.startswith(_MARK))
-
-
-def deny_of(row: Row) -> DenyAssignment:
-    """A stored deny assignment as the engine reads it."""
-    resource = resource_of(row)
-    found = resource.properties
-    return DenyAssignment(
-        id=resource.id.text,
-        scope=found["scope"],
-        principals=tuple(each["id"] for each in found["principals"]),
-        permissions=tuple(map(permission_of, found["permissions"])),
-        excluded=tuple(each["id"] for each in found.get("excludePrincipals", ())),
-        does_not_apply_to_child_scopes=found.get("doNotApplyToChildScopes", False),
-        condition=found.get("condition"),
-        condition_version=found.get("conditionVersion") or "2.0",
-        effect="audit" if found.get("denyAssignmentEffect") == "audit" else "enforced",
-        is_system_protected=found.get("isSystemProtected", False),
-    )

@@ -12,11 +12,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from studiolo.kernel import clock
 from studiolo.kernel.access.decision import Assignment
 from studiolo.kernel.access.scopes import ROOT
 from studiolo.kernel.access.world import CompiledWorld, Holder, World
+from studiolo.kernel.documents import resource_of
 from studiolo.kernel.store.port import Row, Store
-from studiolo.rooms.iam.backends.stored import StoredGrants, assignment_of, deny_of
+from studiolo.rooms.iam.backends.stored import StoredGrants, assignment_of
+from studiolo.rooms.iam.domain.denials import deny_of
 from studiolo.rooms.iam.domain.principals import GROUPS, KINDS, PRINCIPAL_TYPES, custom_attributes
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS
 
@@ -58,8 +61,8 @@ class StoredWorlds:
 
     async def whole(self) -> CompiledWorld:
         """Everything."""
-        kept = self._whole
-        if kept is not None and kept.world.version == self._grants.version():
+        kept = self._present()
+        if kept is not None:
             return kept
         found = await self._steady(None)
         self._whole = found
@@ -67,10 +70,16 @@ class StoredWorlds:
 
     async def above(self, scope_key: str) -> CompiledWorld:
         """All principals, all deny assignments, and the assignments on the chain of a scope."""
-        kept = self._whole
-        if kept is not None and kept.world.version == self._grants.version():
+        kept = self._present()
+        if kept is not None:
             return kept
         return await self._steady(scope_key)
+
+    def _present(self) -> CompiledWorld | None:
+        """The world that is kept, if it still holds: its version stands, and no row of it begins or ends."""
+        kept = self._whole
+        is_timed = kept is not None and any(row.starts is not None or row.ends is not None for row in kept.world.assignments)
+        return kept if kept is not None and not is_timed and kept.world.version == self._grants.version() else None
 
     async def _steady(self, scope_key: str | None) -> CompiledWorld:
         """A world of one version: read again if it changed meanwhile, the last time without letting others in between."""
@@ -94,8 +103,17 @@ class StoredWorlds:
             for above in hierarchy.chain(scope_key):
                 async for row in self._at(above, is_patient=is_patient):
                     await self._take(row, people, rows)
-        denies = [deny_of(row) async for row in self._of_type(DENY_ASSIGNMENTS, is_patient=is_patient)]
-        return World(people.holders, people.members, tuple(rows), tuple(denies), hierarchy, version, self._grants.known_actions)
+        denies = [deny_of(resource_of(row)) async for row in self._of_type(DENY_ASSIGNMENTS, is_patient=is_patient)]
+        return World(
+            people.holders,
+            people.members,
+            tuple(rows),
+            tuple(denies),
+            hierarchy,
+            version,
+            self._grants.known_actions,
+            clock.stamp(clock.now()),
+        )
 
     async def _take(self, row: Row, people: _People, rows: list[Assignment]) -> None:
         """An assignment counts for the principal that it was made for, of the kind that it was made for."""
