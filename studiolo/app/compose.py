@@ -33,7 +33,7 @@ from studiolo.kernel.keys import KeyRing, Rotation
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
-from studiolo.kernel.store.port import Entry, PutEntry, Store
+from studiolo.kernel.store.port import Emit, Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms import assets, blobs, hubs, iam, keys, models, secrets, templates, traces
 from studiolo.rooms.models.backends.absent import NoModels
@@ -97,6 +97,7 @@ class Application:
             port=settings.port,
             origins=_origins(settings),
             rates=Rates({**DEFAULT_RATES, **settings.rates}),
+            versions=house.iam.grants,
         )
 
     async def start(self) -> None:
@@ -185,6 +186,18 @@ async def compose(settings: Settings, home: Home) -> Application:
     surfaces = _surfaces(settings, house, control)
     house.actions.learn(house.types, surfaces)
     return Application(settings, home, house, control, operations, surfaces)
+
+
+async def accept_rights(settings: Settings, home: Home) -> int:
+    """Seal the authorization store's rows as they are now; gives how many. Nothing may be served meanwhile."""
+    store = SqliteStore(settings.database_file(home.database), Keeper.of(home.record_key(), RecordWitness(home)))
+    try:
+        found = await iam.accept_rights(store, _ring(settings, home, store))
+        at = clock.stamp(clock.now())
+        await store.commit(Emit(at, "Studiolo.Access/seal/action", "Succeeded", "/", PLATFORM.oid, msgspec.json.encode({"rows": found})))
+    finally:
+        await store.close()
+    return found
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:

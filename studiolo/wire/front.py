@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from studiolo.kernel.faults import Fault, Invalid, NotFound, TooLarge
 from studiolo.wire.entrance import MAX_FIELDS, check_framing, check_page, check_path, place_of
+from studiolo.wire.freshness import Freshness, Versions
 from studiolo.wire.http import Answer, Call
 from studiolo.wire.rates import Rates
 from studiolo.wire.render import render_arm
@@ -62,6 +63,7 @@ class Front:
         port: the port that must stand in `Host`; None takes any.
         origins: the origins of our own pages; None takes the address that was asked.
         rates: how often who may call; None leaves it open.
+        versions: who knows the version of the authorization store, which answers name; None names none.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Front:
         port: int | None = None,
         origins: frozenset[str] | None = None,
         rates: Rates | None = None,
+        versions: Versions | None = None,
     ) -> None:
         self._by_host = [(surface.hosts, surface) for surface in surfaces if surface.hosts is not None]
         self._by_prefix: dict[str, Answers] = {prefix: s for s in surfaces if s.hosts is None for prefix in s.prefixes}
@@ -81,6 +84,7 @@ class Front:
         self._port = port
         self._origins = origins
         self._rates = rates
+        self._freshness = Freshness(versions) if versions is not None else None
         self._watch = Watch()
         # What a `Host` header means, for the few that come again and again.
         self._places: dict[tuple[str, str], _Place] = {}
@@ -97,8 +101,12 @@ class Front:
         request_id = f"{self._half[:8]}-{self._half[8:12]}-4{self._half[12:15]}-8000-{next(self._count):012x}"
         call = _read(scope, receive, request_id, self._rates)
         self._watch.begin(call)
+        freshness, version = self._freshness, 0
         try:
-            answer = await self._surface(scope, call).answer(call)
+            surface = self._surface(scope, call)
+            if freshness is not None and not _is_nobody(call):
+                version = await freshness.begin(call)
+            answer = await surface.answer(call)
         except Fault as fault:
             answer = render_arm(fault, call)
         except asyncio.CancelledError:
@@ -112,6 +120,8 @@ class Front:
             self._watch.end(call)
         if answer.status == 401 and self._rates is not None and (refusal := self._rates.note_stranger(call.client)) is not None:
             answer = render_arm(refusal, call)
+        if freshness is not None:
+            freshness.name(answer, call, version)
         await _write(answer, call, send)
 
     def _surface(self, scope: Scope, call: Call) -> Answers:
@@ -157,6 +167,11 @@ class _Place(NamedTuple):
 def _is_stranger(headers: Mapping[str, str]) -> bool:
     """Whether the request carries nothing that could prove anybody."""
     return not ("authorization" in headers or "api-key" in headers or "cookie" in headers)
+
+
+def _is_nobody(call: Call) -> bool:
+    """The same, of a request whose address could prove somebody too."""
+    return _is_stranger(call.headers) and "sig=" not in call.raw_query
 
 
 def _read(scope: Mapping[str, Any], receive: Receive, request_id: str, rates: Rates | None) -> Call:

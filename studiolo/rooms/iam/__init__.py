@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
@@ -32,7 +33,10 @@ from studiolo.rooms.iam.service.tokens import TokenReader, TokenService
 from studiolo.rooms.iam.wire import Authenticator, access_routes, graph_surface, signin_surface, token_surface
 from studiolo.wire.http import Judge, Route, Surface
 
-__all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "audiences_of", "open_iam"]
+__all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "accept_rights", "audiences_of", "open_iam"]
+
+
+_OWNER: Final = "authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Iam:
     tenant: str
     types: Sequence[ResourceType]
     grants: StoredGrants
+    seals: Seals
     directory: Directory
     sessions: Sessions
     access: AccessService
@@ -75,6 +80,11 @@ class Iam:
         return access_routes(self.access, self.reach, self.simulator, self.authenticator(ARM))
 
 
+async def accept_rights(store: Store, sealer: KeyHolder) -> int:
+    """Seal the rows that rights rest on as they are now, whoever wrote them; gives how many."""
+    return await Seals(store, await sealer.data_key(_OWNER)).accept()
+
+
 async def open_iam(
     store: Store,
     sealer: KeyHolder,
@@ -91,7 +101,7 @@ async def open_iam(
     heirs = heirs or Flat()
     tenant = await ensure_tenant(store)
     issuer = Issuer(origin, tenant)
-    seals = Seals(store, await sealer.data_key("authorization"))
+    seals = Seals(store, await sealer.data_key(_OWNER))
     await seals.open()
     grants = StoredGrants(store, heirs=heirs, known_actions=known_actions, seals=seals)
     await grants.refresh()
@@ -108,6 +118,7 @@ async def open_iam(
         tenant=tenant,
         types=iam_types(directory, client_secrets, access, guards),
         grants=grants,
+        seals=seals,
         directory=directory,
         sessions=Sessions(store, grants, tenant),
         access=access,

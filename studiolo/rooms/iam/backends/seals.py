@@ -18,7 +18,7 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Stale, Unavailable
-from studiolo.kernel.store.port import ABSENT, DropEntry, DropResource, Entry, PutEntry, PutResource, Row, Store, Write
+from studiolo.kernel.store.port import ABSENT, DropEntry, DropResource, DropSpace, Entry, PutEntry, PutResource, Row, Store, Write
 from studiolo.rooms.iam.domain.principals import GROUPS, SERVICE_PRINCIPALS, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 
@@ -90,6 +90,31 @@ class Seals:
             raise _damaged(self.damage)
         return (await self._present()).version
 
+    async def accept(self) -> int:
+        """Seal every row as it is now, whoever wrote it; gives how many. For an operator who has looked at them.
+
+        The version goes on from the present one, or begins anew where that is not believed.
+        """
+        try:
+            state = _State((await self._present()).version + 1, {}, {})
+        except Unavailable:
+            state = _State(int(clock.now().timestamp()), {}, {})
+        await self._store.commit(DropSpace(SEALS))
+        for type_name in SEALED:
+            after: str | None = ""
+            while after is not None:
+                page = await self._store.below("", type_name=type_name, after=after, limit=_PAGE)
+                seals: list[Write] = []
+                for row in page.rows:
+                    mac = self._row_mac(row, state.version)
+                    _count(state, type_name, 1, int(mac, 16))
+                    seals.append(PutEntry(SEALS, Entry(row.key, str(state.version), _encode(_Seal(state.version, mac)))))
+                await self._store.commit(*seals)
+                after = page.next
+        await self._store.commit(PutEntry(STATE, Entry(STATE_KEY, str(state.version), self._sealed_state(state))))
+        self.damage, self.is_closed = {}, False
+        return sum(state.counts.values())
+
     async def version(self) -> int:
         """The durable version.
 
@@ -108,7 +133,7 @@ class Seals:
         # A commit may have come between the two reads.
         again, entry = await self._store.find(row.key), await self._store.entry(SEALS, row.key)
         if again == row or again is None or entry is None or not self._fits(again, entry):
-            self._alarm(row.key, row.type, "it is not as it was written")
+            self._alarm(row.key, _type_at(row.key), "it is not as it was written")
             return False
         return await self.holds(again) and again.doc == row.doc
 
@@ -190,7 +215,7 @@ class Seals:
             state = _state(entry.doc) if entry is not None else None
         except msgspec.DecodeError:
             state = None
-        if state is None or not hmac.compare_digest(state.mac, self._state_mac(state)):
+        if state is None or not hmac.compare_digest(state.mac.encode(), self._state_mac(state).encode()):
             raise _damaged({f"{STATE}/{STATE_KEY}": "it is not as it was written"})
         return state
 
@@ -208,7 +233,7 @@ class Seals:
             said = seals.get(key)
             old = entry(SEALS, key) if said is None else said.entry if isinstance(said, PutEntry) else None
             if old is not None:
-                _count(state, type_name, -1, -int(_seal(old.doc).mac, 16))
+                _count(state, type_name, -1, -_amount(old))
             if isinstance(write, PutResource):
                 mac = self._row_mac(write.row, state.version)
                 _count(state, type_name, 1, int(mac, 16))
@@ -222,7 +247,7 @@ class Seals:
             seal = _seal(entry.doc)
         except msgspec.DecodeError:
             return False
-        return hmac.compare_digest(seal.mac, self._row_mac(row, seal.version))
+        return hmac.compare_digest(seal.mac.encode(), self._row_mac(row, seal.version).encode())
 
     def _row_mac(self, row: Row, version: int) -> str:
         parts = [b"row", b"%d" % version, *(text.encode() for text in (row.key, row.type, row.parent, row.etag, row.created))]
@@ -252,6 +277,19 @@ def _type_of(write: PutResource | DropResource) -> str:
     return write.row.type if isinstance(write, PutResource) else write.type
 
 
+def _type_at(key: str) -> str:
+    """The type that a row has by its place, whatever it says itself."""
+    namespace, name = key.rsplit("/", 3)[-3:-1]
+    return f"{namespace}/{name}"
+
+
+def _amount(entry: Entry) -> int:
+    try:
+        return int(_seal(entry.doc).mac, 16)
+    except ValueError:  # msgspec's errors are of this kind too
+        raise _damaged({f"{SEALS}/{entry.key}": "it is not as it was written"}) from None
+
+
 def _count(state: _State, type_name: str, number: int, amount: int) -> None:
     state.counts[type_name] = state.counts.get(type_name, 0) + number
     state.sums[type_name] = f"{(int(state.sums.get(type_name, '0'), 16) + amount) % _MODULUS:x}"
@@ -260,7 +298,8 @@ def _count(state: _State, type_name: str, number: int, amount: int) -> None:
 def _damaged(damage: dict[str, str]) -> Unavailable:
     told = "; ".join(f"'{key}': {why}" for key, why in list(damage.items())[:_MOST_TOLD])
     return Unavailable(
-        f"The authorization store was changed by another hand than this server's: {told}. Put the database back from a backup.",
+        f"The authorization store was changed by another hand than this server's: {told}. "
+        "Put the database back from a backup; or, if the change was yours, accept it with `studiolo access seal`.",
         code="AuthorizationStoreDamaged",
     )
 
