@@ -31,11 +31,12 @@ from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
 from studiolo.kernel.keys import KeyRing, Rotation
 from studiolo.kernel.operations import Operations
+from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Emit, Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms import assets, blobs, hubs, iam, keys, models, secrets, templates, traces
+from studiolo.rooms import assets, blobs, hubs, iam, keys, models, records, secrets, templates, traces
 from studiolo.rooms.models.backends.absent import NoModels
 from studiolo.rooms.models.backends.local.models import LocalModels
 from studiolo.rooms.models.ports import Models
@@ -74,6 +75,7 @@ class House:
     model_engine: Models
     templates: templates.Room
     keys: keys.WorkspaceKeys
+    records: records.Room
 
 
 class Application:
@@ -90,6 +92,7 @@ class Application:
         self._operations = operations
         self._link: str | None = None
         self._warming: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self.asgi = Front(
             surfaces,
             _known_hosts(settings),
@@ -98,6 +101,7 @@ class Application:
             origins=_origins(settings),
             rates=Rates({**DEFAULT_RATES, **settings.rates}),
             versions=house.iam.grants,
+            judge=house.gate,
         )
 
     async def start(self) -> None:
@@ -109,16 +113,19 @@ class Application:
         beginning = await self._begin()
         code = await self._house.iam.sessions.new_code(beginning.owner)
         self._link = f"{self._settings.url}/signin?code={code}"
+        self._keeping = asyncio.create_task(self._house.records.records.keep())
         if self._settings.has_model:
             self._warming = asyncio.create_task(self._warm())
 
     async def stop(self) -> None:
         """Put the work down and let go of all files."""
-        if self._warming is not None:
-            self._warming.cancel()
+        for task in (self._warming, self._keeping):
+            if task is not None:
+                task.cancel()
         await self._operations.stop()
         await self._house.model_engine.close()
         await self._house.blobs.stop()
+        await self._house.gate.stop()
         await self._house.store.close()
 
     def welcome(self) -> Welcome:
@@ -188,11 +195,18 @@ async def compose(settings: Settings, home: Home) -> Application:
     return Application(settings, home, house, control, operations, surfaces)
 
 
+def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing, Keeper]:
+    """The store, the keys, and what seals the record."""
+    keeper = Keeper.of(home.record_key(), RecordWitness(home))
+    store = SqliteStore(settings.database_file(home.database), keeper)
+    return store, _ring(settings, home, store), keeper
+
+
 async def accept_rights(settings: Settings, home: Home) -> int:
     """Seal the authorization store's rows as they are now; gives how many. Nothing may be served meanwhile."""
-    store = SqliteStore(settings.database_file(home.database), Keeper.of(home.record_key(), RecordWitness(home)))
+    store, ring, _ = _open_store(settings, home)
     try:
-        found = await iam.accept_rights(store, _ring(settings, home, store))
+        found = await iam.accept_rights(store, ring)
         at = clock.stamp(clock.now())
         await store.commit(Emit(at, "Studiolo.Access/seal/action", "Succeeded", "/", PLATFORM.oid, msgspec.json.encode({"rows": found})))
     finally:
@@ -201,13 +215,12 @@ async def accept_rights(settings: Settings, home: Home) -> int:
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:
-    store = SqliteStore(settings.database_file(home.database), Keeper.of(home.record_key(), RecordWitness(home)))
-    ring = _ring(settings, home, store)
+    store, ring, keeper = _open_store(settings, home)
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
     opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
-    gate = Gate(opened_iam.grants)
+    gate = Gate(opened_iam.grants, Recorder(store))
     blob_room = blobs.room(
         store,
         settings.blobs_folder(home.blobs),
@@ -249,8 +262,23 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *traces.room(),
         *key_types,
     ]
+    record = records.room(store, keeper, opened_iam.authenticator(), opened_iam.access)
     return House(
-        store, ring, resources, opened_iam, actions, gate, blob_room, model_room, service, workspaces, types, engine, template_room, kept
+        store,
+        ring,
+        resources,
+        opened_iam,
+        actions,
+        gate,
+        blob_room,
+        model_room,
+        service,
+        workspaces,
+        types,
+        engine,
+        template_room,
+        kept,
+        record,
     )
 
 
@@ -269,7 +297,12 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     gate = house.gate
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
-    extras = [deployments, Surface("access", house.iam.routes(), gate, render_arm), activity_surface(house.store, people, gate)]
+    extras = [
+        deployments,
+        Surface("access", house.iam.routes(), gate, render_arm),
+        Surface("record", house.records.routes, gate, render_arm),
+        activity_surface(house.store, people, gate),
+    ]
     return [
         ArmSurface(control, people, extras),
         *extras,

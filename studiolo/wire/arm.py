@@ -15,7 +15,7 @@ from studiolo.kernel.ids import Collection, ResourceId, split
 from studiolo.kernel.operations import status_of
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import OperationRow
-from studiolo.wire.http import Answer, Call, Surface
+from studiolo.wire.http import Answer, Call, Surface, answer_of
 from studiolo.wire.render import render_arm
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-zA-Z0-9.]+)*")
@@ -60,7 +60,7 @@ class ArmSurface:
                     return await extra.answer(call)
             return await self._answer(call)
         except Fault as fault:
-            return render_arm(fault, call)
+            return await answer_of(fault, call, self._control.gate, render_arm)
 
     async def _answer(self, call: Call) -> Answer:
         caller = await self._authenticator.identify(call)

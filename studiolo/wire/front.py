@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from studiolo.kernel.faults import Fault, Invalid, NotFound, TooLarge
+from studiolo.kernel.request import CALLER, REQUEST_ID
 from studiolo.wire.entrance import MAX_FIELDS, check_framing, check_page, check_path, place_of
 from studiolo.wire.freshness import Freshness, Versions
-from studiolo.wire.http import Answer, Call
+from studiolo.wire.http import Answer, Call, Judge, answer_of
 from studiolo.wire.rates import Rates
 from studiolo.wire.render import render_arm
 from studiolo.wire.safety import SAFETY, USUAL_SAFETY
@@ -64,6 +65,7 @@ class Front:
         origins: the origins of our own pages; None takes the address that was asked.
         rates: how often who may call; None leaves it open.
         versions: who knows the version of the authorization store, which answers name; None names none.
+        judge: who puts what is refused here on the record; None leaves it out.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Front:
         origins: frozenset[str] | None = None,
         rates: Rates | None = None,
         versions: Versions | None = None,
+        judge: Judge | None = None,
     ) -> None:
+        self._judge = judge
         self._by_host = [(surface.hosts, surface) for surface in surfaces if surface.hosts is not None]
         self._by_prefix: dict[str, Answers] = {prefix: s for s in surfaces if s.hosts is None for prefix in s.prefixes}
         self._fallback = fallback
@@ -99,6 +103,8 @@ class Front:
                 await send({"type": "websocket.close", "code": 1008})
             return
         request_id = f"{self._half[:8]}-{self._half[8:12]}-4{self._half[12:15]}-8000-{next(self._count):012x}"
+        REQUEST_ID.set(request_id)
+        CALLER.set("")
         call = _read(scope, receive, request_id, self._rates)
         self._watch.begin(call)
         freshness, version = self._freshness, 0
@@ -108,7 +114,7 @@ class Front:
                 version = await freshness.begin(call)
             answer = await surface.answer(call)
         except Fault as fault:
-            answer = render_arm(fault, call)
+            answer = await answer_of(fault, call, self._judge, render_arm) if self._judge is not None else render_arm(fault, call)
         except asyncio.CancelledError:
             if (late := self._watch.fault_of(call)) is None:
                 raise

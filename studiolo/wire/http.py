@@ -10,17 +10,20 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from studiolo.kernel import clock
+from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge, TooSlow
+from studiolo.kernel.record import Asked, Granted
 from studiolo.kernel.resource import Caller, JsonObject
 from studiolo.wire.rates import ANONYMOUS, SIGN_IN, Rates
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+DECISION_ID: Final = "x-studiolo-decision-id"
 MAX_JSON_BYTES = 4 << 20
 MAX_JSON_DEPTH = 64
 # A body that comes more slowly than this is one that is meant to hold us up.
@@ -246,17 +249,30 @@ class Judge(Protocol):
         sub_operations: tuple[str, ...] = (),
         request: Mapping[str, Any] | None = None,
         resource: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Return if the engine allows it, raise Forbidden if not."""
+    ) -> Granted:
+        """Return, with what allows it, if the engine does; raise Forbidden if not."""
+        ...
+
+    async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
+        """Which part of what lies below `scope` the caller may see."""
+        ...
+
+    async def recorded(self, fault: Fault, asked: Asked) -> Fault:
+        """The fault to answer with, once the record has it; see `Gate.recorded`."""
+        ...
+
+    async def lets_out(self, caller: Caller, action: str, scope: str, status: str, granted: Granted, code: str = "") -> None:
+        """Return once the record tells of a secret that is given out; see `Gate.lets_out`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The actions that a route may ask for, all of one plane."""
+    """The actions that a route may ask for, all of one plane. What `is_secret` is told by the record before it leaves."""
 
     actions: tuple[str, ...]
     is_data: bool = True
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +285,14 @@ class Public:
 class Permit:
     """Asks the engine on behalf of one call, for the route's declared actions alone."""
 
-    __slots__ = ("_call", "_guard", "_judge", "asked")
+    __slots__ = ("_call", "_guard", "_judge", "asked", "given")
 
     def __init__(self, guard: Guard | Public, judge: Judge, call: Call) -> None:
         self._guard = guard
         self._judge = judge
         self._call = call
         self.asked = 0
+        self.given: tuple[Caller, str, str, Granted] | None = None  # the last yes
 
     async def require(
         self,
@@ -292,10 +309,27 @@ class Permit:
             raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
         if not self.asked:
             self._call.charge(caller, scope)
-        await self._judge.require(
+        granted = await self._judge.require(
             caller, action, scope, is_data=self._guard.is_data, sub_operations=sub_operations, request=request, resource=resource
         )
         self.asked += 1
+        self.given = (caller, action, scope, granted)
+
+    async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
+        """Which part of what lies at or below `scope` the caller may do `action` to; raise Forbidden if none of it."""
+        if isinstance(self._guard, Public) or action not in self._guard.actions:
+            raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
+        view = await self._judge.visible(caller, action, scope)
+        if view.is_nothing:
+            await self.require(caller, action, scope)
+        self.asked += 1
+        return view
+
+    def is_own(self, caller: Caller, owner: str) -> bool:
+        """Whether something is the caller's own, of which nobody else decides: what they themselves were told before."""
+        is_own = bool(owner) and caller.oid.lower() == owner.lower()
+        self.asked += is_own
+        return is_own
 
 
 Handler = Callable[[Call, Permit, dict[str, str]], Awaitable[Answer]]
@@ -319,6 +353,15 @@ class Route:
 
 
 _NO_ROUTES: Mapping[re.Pattern[str], list[Route]] = {}
+
+
+async def answer_of(fault: Fault, call: Call, judge: Judge, render: Callable[[Fault, Call], Answer]) -> Answer:
+    """A fault's answer. A refusal is on the record before, and says under which id."""
+    told = await judge.recorded(fault, Asked(call.method, call.raw_path, call.client)) if fault.is_refusal else fault
+    answer = render(told, call)
+    if told.decision_id and told is fault:
+        answer.headers.append((DECISION_ID, told.decision_id))
+    return answer
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -373,11 +416,19 @@ class Surface:
                 call.charge_address(SIGN_IN if call.method == "POST" else ANONYMOUS)
             permit = Permit(route.guard, self._judge, call)
             answer = await route.run(call, permit, params)
-            if isinstance(route.guard, Guard) and not permit.asked:
-                raise Forbidden("The route answered without a decision, so its answer is withheld.", code="NoDecision")
+            if isinstance(route.guard, Guard):
+                await self._check(route.guard, permit)
         except Fault as fault:
-            return self._render(fault, call)
+            return await answer_of(fault, call, self._judge, self._render)
         return answer
+
+    async def _check(self, guard: Guard, permit: Permit) -> None:
+        """Withhold what nobody decided, and what the record cannot tell."""
+        if not permit.asked:
+            raise Forbidden("The route answered without a decision, so its answer is withheld.", code="NoDecision")
+        if guard.is_secret and permit.given is not None:
+            caller, action, scope, granted = permit.given
+            await self._judge.lets_out(caller, action, scope, "Succeeded", granted)
 
     def _find(self, call: Call) -> tuple[Route, dict[str, str]]:
         path = call.raw_path

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from studiolo.app.cli import access, data, hubs, models, projects, roles
+from studiolo.app.cli import access, audit, data, hubs, models, projects, roles
 from studiolo.app.cli.doctor import doctor
 from studiolo.app.cli.env import env
 from studiolo.app.cli.up import up
@@ -32,6 +32,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="model")
 app.add_typer(roles.app, name="role")
 app.add_typer(access.app, name="access")
+app.add_typer(audit.app, name="audit")
 
 
 def _say_version(asked: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,16 +29,29 @@ class Plane(StrEnum):
 
 @app.command("explain")
 def explain(
-    who: Annotated[str, typer.Argument(help="me, a mail address, a name, a client id or an object id.", metavar="WHO")],
-    action: Annotated[str, typer.Argument(help="Such as Microsoft.MachineLearningServices/workspaces/read.", metavar="ACTION")],
-    scope: Annotated[str, typer.Argument(help="An id, or the name of a hub or project.", metavar="SCOPE")],
+    who: Annotated[
+        str, typer.Argument(help="me, a mail address, a name, a client id or an object id; or the id of a decision.", metavar="WHO|ID")
+    ],
+    action: Annotated[
+        str | None,
+        typer.Argument(help="Such as Microsoft.MachineLearningServices/workspaces/read.", metavar="[ACTION", show_default=False),
+    ] = None,
+    scope: Annotated[
+        str | None, typer.Argument(help="An id, or the name of a hub or project.", metavar="SCOPE]", show_default=False)
+    ] = None,
     plane: Annotated[Plane | None, typer.Option(help="Default: by the action.", show_default=False)] = None,
     output: OutputOption = Output.TABLE,
     home: HomeOption = None,
 ) -> None:
-    """Say whether somebody may do something, and which assignments decide it."""
+    """Say whether somebody may do something, and which assignments decide it; or why a call was refused, by its decision id."""
     from studiolo.app.cli import authorization, show
     from studiolo.app.cli.signed_in import on_client
+
+    if action is None:
+        _explain_decision(who, output, home)
+        return
+    if scope is None:
+        raise typer.BadParameter("name WHO, ACTION and SCOPE, or the id of a decision alone", param_hint="SCOPE")
 
     async def work(client: Client) -> JsonObject:
         asked = {"who": await client.principal() if who == "me" else who, "action": action}
@@ -221,6 +235,65 @@ def seal(
     with place.hold():
         count = asyncio.run(accept_rights(Settings(home=place.root, database=database).checked(), place))
     show.done(f"{count} rows are sealed as they are.")
+
+
+def _explain_decision(id_: str, output: Output, home: Path | None) -> None:
+    """Print what the record has of a refusal, as far as we may see it."""
+    from urllib.parse import quote
+
+    from studiolo.app.cli import show
+    from studiolo.app.cli.signed_in import on_client
+
+    path = f"/providers/Studiolo.Access/decisions/{quote(id_.rpartition('/')[2], safe='')}"
+    found = on_client(home, lambda client: client.get(path, "2026-11-01"))
+    if output is Output.JSON:
+        show.json(found)
+        return
+    for line in _decision_lines(found):
+        typer.echo(show.plain(line))
+
+
+def _decision_lines(found: JsonObject) -> Iterator[str]:
+    request, error = found["request"], found["error"]
+    yield f"{found['at']}  {request['method']} {request['path']}  (request {request['id']})"
+    yield f"refused with {error['code']}: {error['message']}"
+    if not found["isComplete"]:
+        yield "Who may read role assignments there can see what decided it: show them this id."
+        return
+    principal = found["principal"]
+    yield f"caller: {principal.get('name') or '-'} {principal['id'] or 'nobody proven'} from {found['client'] or '-'}"
+    told = found["explanation"].get("lines") or [f"reason: {found['reason']}"]
+    yield from (str(line) for line in told)
+    for plane in ("request", "resource", "principal", "environment"):
+        attributes: JsonObject = (found["explanation"].get("attributes") or {}).get(plane) or {}
+        for name, value in attributes.items():
+            yield f"  {plane} attribute {name} was {value!r}"
+    yield "who could grant it:"
+    for one in found["grantors"]:
+        condition = f" if {one['condition']}" if one["condition"] else ""
+        yield f"  {one['principalType']} {one['principalId']} as {one['role']} at {one['scope']}{condition}"
+
+
+@app.command("decisions")
+def decisions(
+    is_denied: Annotated[bool, typer.Option("--denied", help="Refusals alone.")] = False,
+    who: Annotated[str | None, typer.Option(help="me, a mail address, a name, a client id or an object id.", show_default=False)] = None,
+    scope: Annotated[str | None, typer.Option(help="An id, or the name of a hub or project.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")] = 50,
+    output: OutputOption = Output.TABLE,
+    home: HomeOption = None,
+) -> None:
+    """List recent decisions: what was refused, and what was allowed to change something or to take a secret."""
+    from studiolo.app.cli import show
+    from studiolo.app.cli.audit import lines
+    from studiolo.app.cli.signed_in import on_client
+
+    async def work(client: Client) -> list[JsonObject]:
+        asked = {"who": who, "denied": "true" if is_denied else None}
+        return [line async for line in lines(client, "/providers/Studiolo.Access/decisions", scope, limit, **asked)]
+
+    names = ("at", "status", "caller", "action", "target", "reason", "id")
+    show.items(on_client(home, work), [show.Column(name, show.at(name)) for name in names], output)
 
 
 @app.command("test")

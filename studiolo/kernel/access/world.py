@@ -24,7 +24,10 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class World(msgspec.Struct, frozen=True):
-    """All principals by id, the direct members of each group, and every row. Ids are in small ASCII letters."""
+    """All principals by id, the direct members of each group, and every row. Ids are in small ASCII letters.
+
+    Assignments that do not count at `moment` are passed over.
+    """
 
     holders: Mapping[str, Holder]
     members: Mapping[str, Sequence[str]]

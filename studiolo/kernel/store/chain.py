@@ -27,6 +27,9 @@ ADOPTED: Final = "adopted"
 CUT: Final = "cut"
 LOSS: Final = "loss"
 
+LINE_FIELDS: Final = Line._fields
+"""The fields of a line, in the order in which they are stored and digested."""
+
 _encode = msgspec.json.Encoder().encode
 
 

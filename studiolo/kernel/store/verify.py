@@ -49,12 +49,14 @@ class Verifier:
         key: the key of the seals; None checks the digests alone, which whoever may edit all lines can make anew.
         head: a head that was kept elsewhere.
         is_partial: lines of others were left out (an export by somebody who does not see all): gaps are counted, not refused.
+        is_range: the lines begin somewhere on purpose.
     """
 
-    def __init__(self, key: bytes | None, head: Head | None = None, *, is_partial: bool = False) -> None:
+    def __init__(self, key: bytes | None, head: Head | None = None, *, is_partial: bool = False, is_range: bool = False) -> None:
         self._key = key
         self._head = head
         self._is_partial = is_partial
+        self._is_range = is_range
         self._report = Report(is_keyed=key is not None)
         self._previous: bytes | None = None
         self._gap_digest = b""
@@ -79,8 +81,12 @@ class Verifier:
         """Look at all lines, up to the first broken one."""
         for line in lines:
             if not self.take(line):
-                return self._report
+                return self.stop()
         return self.end()
+
+    def stop(self) -> Report:
+        """What was found, once a line was broken."""
+        return self._report
 
     def end(self) -> Report:
         """What was found, once all lines were taken."""
@@ -149,9 +155,9 @@ class Verifier:
     def _missing_at_the_start(self) -> Finding | None:
         report = self._report
         before = report.first - 1
-        if before <= 0 or self._is_partial:
-            ok = before < 0 or self._is_partial or self._gap_digest == BEGINNING
-            return None if ok else Finding(1, "replaced", "Line 1 does not begin a record.")
+        if before <= 0 or self._is_partial or self._is_range:
+            is_fine = before != 0 or self._is_partial or self._gap_digest == BEGINNING
+            return None if is_fine else Finding(1, "replaced", "Line 1 does not begin a record.")
         if self._cuts.get(before) == self._gap_digest.hex():
             report.cut_through = before
             return None

@@ -78,30 +78,6 @@ class People(Protocol):
         ...
 
 
-class Actions(Protocol):
-    """The actions that operations need."""
-
-    def __call__(self, action: str, plane: Plane) -> bool:
-        """Whether an action, in small letters, is needed by an operation on this plane."""
-        ...
-
-    def each(self) -> Iterable[tuple[str, Plane]]:
-        """All of them, as they are written."""
-        ...
-
-
-class Worlds(Protocol):
-    """Everybody's facts, as of the last commit."""
-
-    async def whole(self) -> CompiledWorld:
-        """All of them."""
-        ...
-
-    async def above(self, scope_key: str) -> CompiledWorld:
-        """All principals, and the rows that bear on one scope."""
-        ...
-
-
 class Objects(Protocol):
     """The resource façade for directory objects, on behalf of a caller: decided, checked and recorded as every write is."""
 
@@ -138,4 +114,28 @@ class Objects(Protocol):
 
     async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
         """Run an object's action."""
+        ...
+
+
+class Actions(Protocol):
+    """The actions that operations need."""
+
+    def __call__(self, action: str, plane: Plane) -> bool:
+        """Whether an action, in small letters, is needed by an operation on this plane."""
+        ...
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        ...
+
+
+class Worlds(Protocol):
+    """Everybody's facts, as of the last commit."""
+
+    async def whole(self) -> CompiledWorld:
+        """All of them."""
+        ...
+
+    async def above(self, scope_key: str) -> CompiledWorld:
+        """All principals, and the rows that bear on one scope."""
         ...

@@ -51,6 +51,6 @@ class Sealed(Protocol):
 class Gate(Protocol):
     """Who may do what."""
 
-    async def require(self, caller: Caller, action: str, scope: str) -> None:
+    async def require(self, caller: Caller, action: str, scope: str) -> object:
         """Return if the caller may; raise Forbidden if not."""
         ...
