@@ -22,6 +22,7 @@ from studiolo.app.plugs import (
     Unmetered,
     Workspaces,
 )
+from studiolo.app.served import served_surface
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
@@ -221,14 +222,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     actions = ServedActions()
     opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
-    blob_room = blobs.room(
-        store,
-        settings.blobs_folder(home.blobs),
-        ring,
-        opened_iam.authenticator("blob"),
-        gate,
-        blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls),
-    )
+    blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
     identities = Identities(opened_iam)
@@ -243,14 +237,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
     workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
-    template_room = templates.room(
-        resources=KernelResources(resources.get),
-        records=StoredRecords(store),
-        seals=KeySeals(await ring.data_key("templates")),
-        types=KernelTypes(resources.get),
-        tenant=opened_iam.tenant,
-        environment=cloud(settings.url),
-    )
+    template_room = await _template_room(settings, store, ring, resources, opened_iam.tenant)
     types = [
         *opened_iam.types,
         *template_room.types,
@@ -282,6 +269,22 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
 
 
+async def _template_room(settings: Settings, store: Store, ring: KeyRing, resources: Resources, tenant: str) -> templates.Room:
+    return templates.room(
+        resources=KernelResources(resources.get),
+        records=StoredRecords(store),
+        seals=KeySeals(await ring.data_key("templates")),
+        types=KernelTypes(resources.get),
+        tenant=tenant,
+        environment=cloud(settings.url),
+    )
+
+
+def _blob_room(settings: Settings, home: Home, store: Store, ring: KeyRing, people: iam.Authenticator, gate: Gate) -> blobs.Room:
+    address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
+    return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, gate, address)
+
+
 def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:
     own = [home.root, settings.database_file(home.database).parent, settings.blobs_folder(home.blobs)]
     return KeyRing(
@@ -297,13 +300,15 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     gate = house.gate
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
+    reference = served_surface(lambda: surfaces, control.catalog, people, gate)
     extras = [
         deployments,
         Surface("access", house.iam.routes(), gate, render_arm),
         Surface("record", house.records.routes, gate, render_arm),
         activity_surface(house.store, people, gate),
+        reference,
     ]
-    return [
+    surfaces: list[Answers] = [
         ArmSurface(control, people, extras),
         *extras,
         *house.iam.surfaces(gate),
@@ -312,6 +317,7 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
     ]
+    return surfaces
 
 
 def _audiences(url: str) -> iam.Audiences:

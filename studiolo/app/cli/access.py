@@ -264,8 +264,8 @@ def _decision_lines(found: JsonObject) -> Iterator[str]:
     yield f"caller: {principal.get('name') or '-'} {principal['id'] or 'nobody proven'} from {found['client'] or '-'}"
     told = found["explanation"].get("lines") or [f"reason: {found['reason']}"]
     yield from (str(line) for line in told)
-    for plane in ("request", "resource", "principal", "environment"):
-        attributes: JsonObject = (found["explanation"].get("attributes") or {}).get(plane) or {}
+    bags: dict[str, JsonObject] = found["explanation"].get("attributes") or {}
+    for plane, attributes in bags.items():
         for name, value in attributes.items():
             yield f"  {plane} attribute {name} was {value!r}"
     yield "who could grant it:"

@@ -162,9 +162,10 @@ def making(change: Change) -> Demand | None:
         hub = hub_of(change.new.properties) if kind_of(change.new.kind) == PROJECT else None
     except Fault:
         return None  # what is wrong with the request is told to those who may write
-    if hub is None or hub.group_id is None or change.id.group_id is None or hub.group_id.key != change.id.group_id.key:
+    if hub is None or hub.group_id is None or hub.scope is None or change.id.scope is None:
         return None
-    return joining(hub)
+    is_at_home = hub.scope.key == change.id.scope.key == hub.group_id.key
+    return joining(hub) if is_at_home else None
 
 
 def joining(hub: ResourceId) -> Demand:
@@ -346,8 +347,9 @@ def _as_project(change: Change, asked: JsonObject) -> JsonObject:
 
 
 def _check_dependents(change: Change, asked: JsonObject) -> None:
+    kept = change.old.properties if change.old else {}
     for member, type_name in _DEPENDENTS:
-        if member not in asked:
+        if member not in asked or asked[member] == kept.get(member):
             continue
         id_ = parse(asked[member])
         if id_.type.lower() != type_name.lower():
