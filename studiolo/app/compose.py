@@ -37,7 +37,7 @@ from studiolo.kernel.operations import Operations
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
-from studiolo.kernel.store.port import Entry, PutEntry, Store
+from studiolo.kernel.store.port import Emit, Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms import assets, blobs, hubs, iam, keys, models, records, secrets, templates, traces
 from studiolo.rooms.models.backends.absent import NoModels
@@ -103,6 +103,7 @@ class Application:
             port=settings.port,
             origins=_origins(settings),
             rates=Rates({**DEFAULT_RATES, **settings.rates}),
+            versions=house.iam.grants,
             judge=house.gate,
         )
 
@@ -193,6 +194,18 @@ def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing, Keeper]
     keeper = Keeper.of(home.record_key(), RecordWitness(home))
     store = SqliteStore(settings.database_file(home.database), keeper)
     return store, _ring(settings, home, store), keeper
+
+
+async def accept_rights(settings: Settings, home: Home) -> int:
+    """Seal the authorization store's rows as they are now; gives how many. Nothing may be served meanwhile."""
+    store, ring, _ = _open_store(settings, home)
+    try:
+        found = await iam.accept_rights(store, ring)
+        at = clock.stamp(clock.now())
+        await store.commit(Emit(at, "Studiolo.Access/seal/action", "Succeeded", "/", PLATFORM.oid, msgspec.json.encode({"rows": found})))
+    finally:
+        await store.close()
+    return found
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from studiolo.app.cli.options import HomeOption, Output, OutputOption
+from studiolo.app.cli.options import HomeOption, Output, OutputOption, YesOption, confirm
 from studiolo.kernel.faults import Invalid
 from studiolo.kernel.resource import JsonObject
 
@@ -214,6 +214,27 @@ def _way(way: JsonObject) -> str:
 def _turns(turns: list[JsonObject]) -> str:
     few = ", ".join(turn["action"] for turn in turns[:5])
     return f"{few} and {len(turns) - 5} more" if len(turns) > 5 else few
+
+
+@app.command("seal")
+def seal(
+    database: Annotated[str | None, typer.Option(help="As for `studiolo up`.", show_default=False)] = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Accept the rights in the database as they are now, after they were changed by another hand than the server's."""
+    import asyncio
+
+    from studiolo.app.cli import show
+    from studiolo.app.compose import accept_rights
+    from studiolo.app.home import Home
+    from studiolo.app.settings import Settings, default_home
+
+    place = Home((home.expanduser() if home is not None else default_home()).absolute())
+    confirm(f"Everybody's rights in '{place.root}' will be what the database says now. Go on?", is_sure=yes)
+    with place.hold():
+        count = asyncio.run(accept_rights(Settings(home=place.root, database=database).checked(), place))
+    show.done(f"{count} rows are sealed as they are.")
 
 
 def _explain_decision(id_: str, output: Output, home: Path | None) -> None:

@@ -22,6 +22,7 @@ from studiolo.kernel.store.migrate import migrate
 from studiolo.kernel.store.port import (
     ABSENT,
     ANY,
+    Companion,
     CutRecord,
     DropEntry,
     DropPayload,
@@ -41,6 +42,7 @@ from studiolo.kernel.store.port import (
     PutPayload,
     PutResource,
     Row,
+    Watch,
     Write,
 )
 
@@ -78,6 +80,9 @@ class SqliteStore:
         self._bear_witness()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._listeners: list[Callable[[Sequence[Write]], None]] = []
+        self._companions: list[Companion] = []
+        self._own = self._own_seen = self._strangers = 0
+        self._reader_saw, self._writer_saw = (_data_version(one) for one in (self._reader, self._writer))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
         self._thread.start()
@@ -85,6 +90,22 @@ class SqliteStore:
     def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
         """See the port."""
         self._listeners.append(listener)
+
+    def accompany(self, companion: Companion) -> None:
+        """See the port."""
+        self._companions.append(companion)
+
+    def watch(self) -> Watch:
+        """See the port."""
+        try:
+            seen, own = _data_version(self._reader), self._own
+        except sqlite3.Error as error:
+            raise Unavailable(f"The store could not be read: {error}.", code="StoreUnavailable") from None
+        if seen != self._reader_saw:
+            # A change while we wrote nothing is somebody else's; if we wrote too, our next commit tells.
+            self._strangers += own == self._own_seen
+            self._reader_saw, self._own_seen = seen, own
+        return Watch(seen, self._strangers)
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -224,12 +245,12 @@ class SqliteStore:
                 self._loop.call_soon_threadsafe(self._tell, group, outcomes)
             self._bear_witness()
 
-    def _write_group(self, group: Sequence[_Job]) -> list[Fault | None]:
+    def _write_group(self, group: Sequence[_Job]) -> list[Fault | Sequence[Write]]:
         """Commit the jobs in one transaction; if that fails, each in its own, so that one cannot spoil the rest."""
         try:
             return self._transaction(group)
         except sqlite3.Error:
-            outcomes: list[Fault | None] = []
+            outcomes: list[Fault | Sequence[Write]] = []
             for job in group:
                 try:
                     outcomes += self._transaction([job])
@@ -237,20 +258,16 @@ class SqliteStore:
                     outcomes.append(Unavailable(f"The store could not write: {error}. Check the free disk space.", code="StoreUnavailable"))
             return outcomes
 
-    def _transaction(self, group: Sequence[_Job]) -> list[Fault | None]:
-        outcomes: list[Fault | None] = []
+    def _transaction(self, group: Sequence[_Job]) -> list[Fault | Sequence[Write]]:
+        """What each job wrote, or why it did not."""
+        outcomes: list[Fault | Sequence[Write]] = []
         execute = self._writer.execute
         before = self._chain.place
         execute("begin immediate")
         try:
-            for job in group:
-                stale = next((w for w in job.writes if not self._holds(w)), None)
-                if stale is None:
-                    for write in job.writes:
-                        self._perform(write)
-                    outcomes.append(None)
-                else:
-                    outcomes.append(Stale("The resource was changed or made by somebody else meanwhile; read it again and retry."))
+            self._look_for_strangers()
+            outcomes.extend(map(self._written, group))
+            self._own += 1
             execute("commit")
         except BaseException:
             self._chain.return_to(before)
@@ -259,6 +276,30 @@ class SqliteStore:
             raise
         self._place = self._chain.place
         return outcomes
+
+    def _written(self, job: _Job) -> Fault | Sequence[Write]:
+        if not all(map(self._holds, job.writes)):
+            return Stale("The resource was changed or made by somebody else meanwhile; read it again and retry.")
+        writes = job.writes
+        try:
+            for companion in self._companions:
+                if more := companion(job.writes, self._entry_within):
+                    writes = [*writes, *more]
+        except Fault as fault:
+            return fault
+        for write in writes:
+            self._perform(write)
+        return writes
+
+    def _entry_within(self, space: str, key: str) -> Entry | None:
+        found = self._writer.execute("select key, etag, doc from entries where space = ? and key = ?", (space, key)).fetchone()
+        return Entry._make(found) if found else None
+
+    def _look_for_strangers(self) -> None:
+        seen = _data_version(self._writer)
+        if seen != self._writer_saw:
+            self._writer_saw = seen
+            self._strangers += 1
 
     def _perform(self, write: Write) -> None:
         match write:
@@ -331,17 +372,22 @@ class SqliteStore:
                 return True
         return found is None if expect == ABSENT else found is not None and found[0] == expect
 
-    def _tell(self, group: Sequence[_Job], outcomes: Sequence[Fault | None]) -> None:
-        for job, fault in zip(group, outcomes, strict=True):
-            if fault is None:
+    def _tell(self, group: Sequence[_Job], outcomes: Sequence[Fault | Sequence[Write]]) -> None:
+        for job, outcome in zip(group, outcomes, strict=True):
+            if not isinstance(outcome, Fault):
                 for listener in self._listeners:
-                    listener(job.writes)
+                    listener(outcome)
             if job.done.cancelled():
                 continue
-            if fault is None:
-                job.done.set_result(None)
+            if isinstance(outcome, Fault):
+                job.done.set_exception(outcome)
             else:
-                job.done.set_exception(fault)
+                job.done.set_result(None)
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed."""
+    return connection.execute("pragma data_version").fetchone()[0]
 
 
 def _end_of(prefix: str) -> str | None:
