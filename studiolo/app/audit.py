@@ -137,7 +137,7 @@ def _lines(path: Path) -> Iterator[Line]:
                 given = (found.doc.encode(), *(bytes.fromhex(text) for text in (found.previous, found.digest, found.seal)))
             except (msgspec.DecodeError, ValueError, UnicodeError):
                 raise Invalid(f"Line {number} of '{path}' is no line of a record.", code="RecordUnreadable") from None
-            yield Line(*_told(found), *given)
+            yield Line._make((*_told(found), *given))
 
 
 def _told(found: _Exported) -> tuple[Any, ...]:

@@ -11,7 +11,17 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
-from studiolo.app.plugs import DirectoryObjects, Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
+from studiolo.app.plugs import (
+    DirectoryObjects,
+    Furniture,
+    Identities,
+    KeyPlaces,
+    Resources,
+    ServedActions,
+    Signatures,
+    Unmetered,
+    Workspaces,
+)
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
 from studiolo.app.welcome import Welcome
@@ -19,14 +29,14 @@ from studiolo.kernel import clock
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
-from studiolo.kernel.keys import KeyRing
+from studiolo.kernel.keys import KeyRing, Rotation
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms import assets, blobs, hubs, iam, models, records, secrets, templates, traces
+from studiolo.rooms import assets, blobs, hubs, iam, keys, models, records, secrets, templates, traces
 from studiolo.rooms.models.backends.absent import NoModels
 from studiolo.rooms.models.backends.local.models import LocalModels
 from studiolo.rooms.models.ports import Models
@@ -64,6 +74,7 @@ class House:
     types: list[ResourceType]
     model_engine: Models
     templates: templates.Room
+    keys: keys.WorkspaceKeys
     records: records.Room
 
 
@@ -94,6 +105,7 @@ class Application:
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
+        await finish_rotations(self._house.ring, self._home)
         await self._house.iam.start()
         await self._house.blobs.start()
         await self._operations.recover(is_alone=True)
@@ -161,10 +173,20 @@ class Application:
         return beginning
 
 
+async def finish_rotations(ring: KeyRing, home: Home) -> None:
+    """Go on with changes of keys that a crash has cut short, those of the master key first."""
+    rotation = Rotation(ring)
+    if home.previous_master_key() is not None:
+        await rotation.rewrap_master()
+        home.end_renewal()
+    await rotation.recover()
+
+
 async def compose(settings: Settings, home: Home) -> Application:
     """Open the store and the rooms, and join them; nothing is served yet."""
     house = await _open_rooms(settings, home)
     operations = Operations(house.store, owner=f"{os.getpid()}-{clock.new_tag()}")
+    house.keys.attend(operations)
     control = Control(Catalog(house.types), house.store, house.gate, operations)
     house.resources.control = control
     surfaces = _surfaces(settings, house, control)
@@ -173,11 +195,10 @@ async def compose(settings: Settings, home: Home) -> Application:
 
 
 def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing, Keeper]:
-    """The store, the keys and the record's seals, all under the home's master key."""
-    master_key = home.master_key()
-    keeper = Keeper.of(master_key, RecordWitness(home))
+    """The store, the keys, and what seals the record."""
+    keeper = Keeper.of(home.record_key(), RecordWitness(home))
     store = SqliteStore(settings.database_file(home.database), keeper)
-    return store, KeyRing(store, master_key), keeper
+    return store, _ring(settings, home, store), keeper
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:
@@ -203,7 +224,10 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
     furniture = Furniture(resources, workspaces, model_room.accounts)
     subscription = await _subscription(store)
-    service, hub_types = hubs.room(resources, identities, blob_room.storage, furniture, base_url=settings.url, subscription=subscription)
+    kept, key_types = keys.room(ring, KeyPlaces(resources, workspaces), blob_room.storage.anew, gate)
+    service, hub_types = hubs.room(
+        resources, identities, blob_room.storage, furniture, kept, base_url=settings.url, subscription=subscription
+    )
     workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
     template_room = templates.room(
@@ -223,10 +247,36 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *model_room.types,
         *secrets.room(tenant=opened_iam.tenant, vault_suffix=f"vault.{place}"),
         *traces.room(),
+        *key_types,
     ]
     record = records.room(store, keeper, opened_iam.authenticator(), opened_iam.access)
     return House(
-        store, ring, resources, opened_iam, actions, gate, blob_room, model_room, service, workspaces, types, engine, template_room, record
+        store,
+        ring,
+        resources,
+        opened_iam,
+        actions,
+        gate,
+        blob_room,
+        model_room,
+        service,
+        workspaces,
+        types,
+        engine,
+        template_room,
+        kept,
+        record,
+    )
+
+
+def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:
+    own = [home.root, settings.database_file(home.database).parent, settings.blobs_folder(home.blobs)]
+    return KeyRing(
+        store,
+        home.master_key(),
+        previous=home.previous_master_key(),
+        shares=keys.SharesFolder(home.shares),
+        customers=keys.customer_keys(own, settings.vaults, home.tokens_of_vaults()),
     )
 
 

@@ -44,6 +44,7 @@ class Settings:
     has_tls: bool = True
     # How often who may call, where that is not as usual.
     rates: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+    vaults: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:

@@ -78,7 +78,7 @@ class Decision(NamedTuple):
         """The rows, chain, conditions and attributes of this moment, within bounds and without secrets."""
         if self.ask is None or self.facts is None:
             return {}
-        found = told(explain(self.ask, self.facts))
+        found = told(explain(self.ask, self.facts), self.facts.facts.hierarchy)
         for name in ("denyAssignments", "roleAssignments"):
             if len(found[name]) > _MOST_ROWS:
                 found[f"{name}LeftOut"] = len(found[name]) - _MOST_ROWS

@@ -137,6 +137,32 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """A line for the activity log, beside the one that every write has."""
+
+    action: str
+    status: str
+    info: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A mark that a commit steps over: of two writes that found the same mark (None: none), one has to look again."""
+
+    space: str
+    key: str
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What a type's guard wants in the same commit."""
+
+    remarks: tuple[Remark, ...] = ()
+    fence: Fence | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """A POST action on a resource, or on its collection's parent."""
 
@@ -162,7 +188,7 @@ class Action:
     """
 
     name: str
-    run: Callable[[Invocation], Awaitable[JsonObject | None]]
+    run: Callable[[Invocation], Awaitable[JsonObject | Accepted | None]]
     permission: str | None = None
     is_secret: bool = False
     # Runs although the resource is not there (yet): a template's validation.
@@ -201,6 +227,8 @@ class ResourceType:
     # What is demanded of whoever makes a resource in place of the right to write it; None for a change: that right.
     making: Callable[[Change], Demand | None] | None = None
     provision: Callable[[Resource, Step], Awaitable[Resource]] | None = None
+    # Looks at more than `admit` can before a write (whose `new` is what was admitted) or a delete; refuses by raising a fault.
+    guard: Callable[[Change], Awaitable[Cleared]] | None = None
     # Refuses a delete by raising a fault, before anything is removed.
     may_delete: Callable[[Resource], Awaitable[None]] | None = None
     retire: Callable[[Resource, Step], Awaitable[None]] | None = None

@@ -12,6 +12,7 @@ import msgspec
 from studiolo.kernel.control import Control, Outcome
 from studiolo.kernel.faults import Fault, Invalid, NotAllowed, NotFound
 from studiolo.kernel.ids import Collection, ResourceId, split
+from studiolo.kernel.operations import status_of
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import OperationRow
 from studiolo.wire.http import Answer, Call, Surface, answer_of
@@ -128,11 +129,12 @@ class ArmSurface:
         if target is None:
             raise NotFound("There is no such action.")
         name = found.type.rpartition("/")[2]
-        result = await self._control.act(
-            caller, target, name, await call.json(self._control.catalog.get(target.type).max_bytes), query, version
-        )
+        body = await call.json(self._control.catalog.get(target.type).max_bytes)
+        result = await self._control.begin(caller, target, name, body, query, version)
         if result is None:
             return Answer(204)
+        if isinstance(result, OperationRow):
+            return Answer(202, msgspec.json.encode(status_of(result)), [*_JSON, *self._operation_headers(call, result, target)])
         return Answer(200, msgspec.json.encode(result), list(_TOLD))
 
     async def _status(self, call: Call, caller: Caller, match: re.Match[str]) -> Answer:

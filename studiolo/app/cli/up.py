@@ -34,6 +34,10 @@ def up(
         list[str] | None,
         typer.Option(help="NAME=PER_SECOND[/AT_ONCE] for sign-in, anonymous, principal or project; may come again.", show_default=False),
     ] = None,
+    allow_vault: Annotated[
+        list[str] | None,
+        typer.Option(help="HOST or HOST:PORT of a vault in a private network that customers' keys may lie in.", show_default=False),
+    ] = None,
     tls: Annotated[Tls, typer.Option(help="off: plain HTTP, on loopback only, for a proxy in front.")] = Tls.ON,
 ) -> None:
     """Start the studio and serve it until Ctrl-C or SIGTERM."""
@@ -49,6 +53,7 @@ def up(
         has_model=not no_model,
         has_tls=tls is Tls.ON,
         rates=read_rates(rate or ()),
+        vaults=tuple(allow_vault or ()),
     ).checked()
 
     from studiolo.app.home import Home

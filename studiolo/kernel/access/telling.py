@@ -8,11 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from studiolo.kernel.access.explanation import BlockNote, Explanation, RowNote
+from studiolo.kernel.access.scopes import Hierarchy, scope_key
 
 _HIDDEN: Final = frozenset({"other scope", "other principal"})
 
 
-def told(explanation: Explanation) -> dict[str, Any]:
+def told(explanation: Explanation, hierarchy: Hierarchy) -> dict[str, Any]:
     """The verdict, the chain of scopes and the rows that hold on it; rows of other scopes and principals are only counted."""
     verdict = explanation.verdict
     return {
@@ -24,8 +25,8 @@ def told(explanation: Explanation) -> dict[str, Any]:
         "deciding": list(verdict.deciding),
         "isConditional": verdict.is_conditional,
         "chain": list(explanation.chain),
-        "denyAssignments": [_row(row) for row in explanation.denies if row.outcome not in _HIDDEN],
-        "roleAssignments": [_row(row) for row in explanation.assignments if row.outcome not in _HIDDEN],
+        "denyAssignments": [_row(row, explanation.ask.scope, hierarchy) for row in explanation.denies if row.outcome not in _HIDDEN],
+        "roleAssignments": [_row(row, explanation.ask.scope, hierarchy) for row in explanation.assignments if row.outcome not in _HIDDEN],
         "elsewhere": sum(row.outcome in _HIDDEN for row in (*explanation.denies, *explanation.assignments)),
         "lines": list(_shown(explanation).lines()),
     }
@@ -37,7 +38,7 @@ def _shown(explanation: Explanation) -> Explanation:
     return msgspec.structs.replace(explanation, **kept)
 
 
-def _row(row: RowNote) -> dict[str, Any]:
+def _row(row: RowNote, scope: str, hierarchy: Hierarchy) -> dict[str, Any]:
     return {
         "id": row.id,
         "outcome": row.outcome,
@@ -45,6 +46,7 @@ def _row(row: RowNote) -> dict[str, Any]:
         "principals": list(row.principals),
         "role": row.role,
         "way": row.way,
+        "path": list(hierarchy.path(scope_key(scope), scope_key(row.scope))),
         "blocks": [
             {
                 "outcome": block.outcome,

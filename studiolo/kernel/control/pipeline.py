@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.control.drafting import check_preconditions, is_same, leaving, put, stand_in, written
+from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, stand_in, written
 from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
@@ -25,7 +25,19 @@ from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Hold, Operations, status_of
 from studiolo.kernel.record import Granted
-from studiolo.kernel.resource import Action, Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType
+from studiolo.kernel.resource import (
+    Accepted,
+    Action,
+    Caller,
+    Catalog,
+    Change,
+    Cleared,
+    Draft,
+    Invocation,
+    JsonObject,
+    Resource,
+    ResourceType,
+)
 from studiolo.kernel.store.port import (
     ABSENT,
     DropResource,
@@ -226,7 +238,9 @@ class Control:
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
             return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
-        return await self._commit(_Mark(caller, declared.permission("write"), resource.id, granted), declared, old, resource, rests_on)
+        cleared = await declared.guard(replace(change, new=admitted)) if declared.guard else Cleared()
+        mark = _Mark(caller, declared.permission("write"), resource.id, granted)
+        return await self._commit(mark, declared, old, resource, [*rests_on, *asides(change, cleared)])
 
     def _check_free(self, caller: Caller, id_: ResourceId, rests_on: Sequence[Write]) -> None:
         """Raise _Busy if a write has to wait for an operation, Conflict if what it rests on goes.
@@ -309,6 +323,7 @@ class Control:
             await self.gate.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
+        asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
         hold = self._operations.hold_on(row.key)
         if hold is not None:
@@ -318,20 +333,22 @@ class Control:
                 await self.store.commit(
                     DropResource(row.key, row.type, expect=row.etag),
                     ExpectNothingBelow(row.key),
+                    *asked,
                     mark.line(change.at, "Succeeded"),
                 )
                 return Deleted(existed=True)
-            return await self._retire(mark, declared, old, change.at)
+            return await self._retire(mark, declared, old, change.at, asked)
         except Stale:
             raise _LostRace from None
 
-    async def _retire(self, mark: _Mark, declared: ResourceType, old: Resource, at: str) -> Deleted:
+    async def _retire(self, mark: _Mark, declared: ResourceType, old: Resource, at: str, asked: Sequence[Write]) -> Deleted:
         """Remove what takes steps. The resource is marked first, so that from then on no write rests on it."""
         state = old.properties.get("provisioningState")
         operation = self._operations.new(DELETE, old.id, mark.caller, mark.action, context={"state": state})
         ended = await self._operations.run(
             operation,
             leaving(declared, old)[1],
+            *asked,
             mark.line(at, "Accepted"),
             patience_seconds=self._patience,
         )
@@ -350,7 +367,14 @@ class Control:
     async def act(
         self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
     ) -> JsonObject | None:
-        """Run a POST action.
+        """Run a POST action; of an operation that goes on, its status. Raises as `begin`."""
+        result = await self.begin(caller, id_, name, body, query, api_version)
+        return status_of(result) if isinstance(result, OperationRow) else result
+
+    async def begin(
+        self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
+    ) -> JsonObject | OperationRow | None:
+        """Run a POST action; an operation that goes on is answered as it stands.
 
         Raises:
             Forbidden, NotFound, and whatever the action raises.
@@ -370,8 +394,9 @@ class Control:
         if action.is_secret:
             return await self._let_out(mark, action, call)
         result = await action.run(call)
-        await self.store.commit(mark.line(clock.stamp(clock.now()), "Succeeded"))
-        return result
+        status = "Accepted" if isinstance(result, Accepted) else "Succeeded"
+        await self.store.commit(mark.line(clock.stamp(clock.now()), status))
+        return await self.store.operation(result.operation) if isinstance(result, Accepted) else result
 
     async def _let_out(self, mark: _Mark, action: Action, call: Invocation) -> JsonObject | None:
         """Run an action that gives out or changes a secret: the record tells of it before, and of its end before anything leaves."""
@@ -383,6 +408,9 @@ class Control:
             await tell("Failed", code=fault.code)
             raise
         await tell("Succeeded")
+        if isinstance(result, Accepted):
+            msg = f"the action {action.name} gives out a secret, so it cannot go on in the background"
+            raise TypeError(msg)
         return result
 
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -56,6 +56,7 @@ _IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
 # The published pages spell the right to make projects in a hub in both ways.
 JOIN: Final = (f"{TYPE}/hubs/join/action", f"{TYPE}/hubs/join")
 ASSIGN_IDENTITY: Final = f"{_IDENTITIES}/assign/action"
+DESTROY_KEYS: Final = "Microsoft.Authorization/dataKeys/delete"
 _IDENTITY_TYPES: Final = {
     "systemassigned": "SystemAssigned",
     "userassigned": "UserAssigned",
@@ -206,8 +207,8 @@ def admit(change: Change) -> Draft:
     asked = {k: flag(v) if k in _FLAGS else v for k, v in change.new.properties.items() if k not in _COMPUTED and not _is_unset(k, v)}
     if old is not None:
         _check_immutable(old, kind, change.new, asked)
-        # A PUT that leaves out what the platform filled in keeps it.
-        asked = {**{k: old.properties[k] for k in _IMMUTABLE if k in old.properties}, **asked}
+        # A PUT that leaves out what the platform filled in, or that a customer's key guards it, keeps it.
+        asked = {**{k: old.properties[k] for k in (*_IMMUTABLE, "encryption") if k in old.properties}, **asked}
     if not change.new.location:
         raise Invalid("The location property is required for this definition.", code="LocationRequired", target="location")
     if kind == PROJECT:
@@ -216,6 +217,8 @@ def admit(change: Change) -> Draft:
         raise Invalid(f"Only a project has a hub; '{change.id.name}' is of kind {kind}.", target="properties.hubResourceId")
     else:
         _check_dependents(change, asked)
+    if asked.get("encryption") is not None:
+        asked["encryption"] = _encryption(msgspec.convert(asked["encryption"], JsonObject), old)
     _refuse_walls_that_would_not_hold(asked)
     kept = old.properties.get("workspaceId") if old else None
     return msgspec.structs.replace(
@@ -235,7 +238,6 @@ def admit(change: Change) -> Draft:
 def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
     """A setting that promises a wall which is not there yet is refused, never kept without effect."""
     network: JsonObject = asked.get("managedNetwork") or {}
-    encryption: JsonObject = asked.get("encryption") or {}
     for name, value, kept, instead in (
         (
             "publicNetworkAccess",
@@ -244,7 +246,6 @@ def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
             "Bind the server to loopback or to a private address with --host.",
         ),
         ("managedNetwork.isolationMode", network.get("isolationMode"), ("Disabled",), "Workloads do not run on this server yet."),
-        ("encryption.status", encryption.get("status"), ("Disabled",), "Bytes are sealed with a key per project already."),
         (
             "systemDatastoresAuthMode",
             asked.get("systemDatastoresAuthMode"),
@@ -262,6 +263,41 @@ def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
             raise NotOffered(
                 f"'{name}: {value}' is not offered yet; it must be {' or '.join(kept)}. {instead}", target=f"properties.{name}"
             )
+
+
+def _encryption(asked: JsonObject, old: Resource | None) -> JsonObject:
+    """The encryption of a hub: naming a customer's key switches it on, now or later, and nothing switches it off."""
+    before = _customer_key((old.properties if old else {}).get("encryption"))
+    named = _customer_key(asked)
+    status = str(asked.get("status") or ("Enabled" if named else "Disabled")).capitalize()
+    if status not in ("Enabled", "Disabled"):
+        raise Invalid("'status' must be Enabled or Disabled.", target="properties.encryption.status")
+    if before and (status == "Disabled" or not named):
+        raise Conflict(
+            "A customer's key guards this workspace, and that cannot be switched off; it can be replaced by another key.",
+            code="EncryptionIsImmutable",
+            target="properties.encryption",
+        )
+    if status == "Enabled" and not named:
+        raise Invalid(
+            "Encryption with a customer's key needs 'keyVaultProperties.keyIdentifier', such as https://VAULT/keys/NAME/VERSION.",
+            code="CustomerKeyInvalid",
+            target="properties.encryption.keyVaultProperties.keyIdentifier",
+        )
+    return {**asked, "status": "Enabled" if named else "Disabled"}
+
+
+def _customer_key(encryption: JsonObject | None) -> str:
+    """The address of the customer's key that an encryption names; empty if it names none.
+
+    Raises:
+        Invalid: it is no text.
+    """
+    try:
+        vault = msgspec.convert((encryption or {}).get("keyVaultProperties") or {}, dict[str, Any])
+        return msgspec.convert(vault.get("keyIdentifier") or "", str)
+    except msgspec.ValidationError:
+        raise Invalid("'keyVaultProperties' must be an object with texts.", target="properties.encryption.keyVaultProperties") from None
 
 
 def _check_immutable(old: Resource, kind: str, new: Draft, asked: JsonObject) -> None:

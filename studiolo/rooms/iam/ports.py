@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from studiolo.kernel.access.scopes import Hierarchy
+from studiolo.kernel.access.ask import Plane
+from studiolo.kernel.access.scopes import FLAT, Hierarchy
+from studiolo.kernel.access.world import CompiledWorld
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Caller, JsonObject
+from studiolo.kernel.store.port import Page, Row, Write
 from studiolo.rooms.iam.domain.principals import Principal
 
 
@@ -28,6 +31,34 @@ class Heirs(Protocol):
 
     def hierarchy(self) -> Hierarchy:
         """The present tree: the same object as long as nothing has changed."""
+        ...
+
+
+class Flat:
+    """No management groups, and no project that inherits."""
+
+    def hierarchy(self) -> Hierarchy:
+        """The tree that the paths alone make."""
+        return FLAT
+
+
+class Reading(Protocol):
+    """As much of the store as facts about principals are read from."""
+
+    def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
+        """Call `listener` with the writes of each commit."""
+        ...
+
+    async def find(self, key: str) -> Row | None:
+        """The resource with this lower-case id."""
+        ...
+
+    async def page(self, parent: str, *, after: str = "", limit: int = 100) -> Page:
+        """Resources directly in a collection."""
+        ...
+
+    async def by_facet(self, type_name: str, value: str, *, under: str = "", after: str = "", limit: int = 1000) -> Page:
+        """Resources of a type that carry a facet."""
         ...
 
 
@@ -75,4 +106,28 @@ class Objects(Protocol):
 
     async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
         """Run an object's action."""
+        ...
+
+
+class Actions(Protocol):
+    """The actions that operations need."""
+
+    def __call__(self, action: str, plane: Plane) -> bool:
+        """Whether an action, in small letters, is needed by an operation on this plane."""
+        ...
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        ...
+
+
+class Worlds(Protocol):
+    """Everybody's facts, as of the last commit."""
+
+    async def whole(self) -> CompiledWorld:
+        """All of them."""
+        ...
+
+    async def above(self, scope_key: str) -> CompiledWorld:
+        """All principals, and the rows that bear on one scope."""
         ...
