@@ -14,6 +14,7 @@ from studiolo.app.home import Home, RecordWitness
 from studiolo.app.plugs import (
     DirectoryObjects,
     Furniture,
+    Grantors,
     Identities,
     KeyPlaces,
     Resources,
@@ -208,14 +209,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     actions = ServedActions()
     opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
-    blob_room = blobs.room(
-        store,
-        settings.blobs_folder(home.blobs),
-        ring,
-        opened_iam.authenticator("blob"),
-        gate,
-        blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls),
-    )
+    blob_room = _open_blobs(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
     identities = Identities(opened_iam)
@@ -230,14 +224,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
     workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
-    template_room = templates.room(
-        resources=KernelResources(resources.get),
-        records=StoredRecords(store),
-        seals=KeySeals(await ring.data_key("templates")),
-        types=KernelTypes(resources.get),
-        tenant=opened_iam.tenant,
-        environment=cloud(settings.url),
-    )
+    template_room = await _open_templates(settings, store, ring, resources, opened_iam.tenant)
     types = [
         *opened_iam.types,
         *template_room.types,
@@ -249,7 +236,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *traces.room(),
         *key_types,
     ]
-    record = records.room(store, keeper, opened_iam.authenticator(), opened_iam.access)
+    record = records.room(store, keeper, opened_iam.authenticator(), Grantors(opened_iam))
     return House(
         store,
         ring,
@@ -266,6 +253,22 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         template_room,
         kept,
         record,
+    )
+
+
+def _open_blobs(settings: Settings, home: Home, store: Store, ring: KeyRing, callers: iam.Authenticator, gate: Gate) -> blobs.Room:
+    address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
+    return blobs.room(store, settings.blobs_folder(home.blobs), ring, callers, gate, address)
+
+
+async def _open_templates(settings: Settings, store: Store, ring: KeyRing, resources: Resources, tenant: str) -> templates.Room:
+    return templates.room(
+        resources=KernelResources(resources.get),
+        records=StoredRecords(store),
+        seals=KeySeals(await ring.data_key("templates")),
+        types=KernelTypes(resources.get),
+        tenant=tenant,
+        environment=cloud(settings.url),
     )
 
 

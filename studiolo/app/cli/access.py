@@ -247,10 +247,9 @@ def _decision_lines(found: JsonObject) -> Iterator[str]:
         attributes: JsonObject = (found["explanation"].get("attributes") or {}).get(plane) or {}
         for name, value in attributes.items():
             yield f"  {plane} attribute {name} was {value!r}"
-    yield "who could grant it:"
-    for one in found["grantors"]:
-        condition = f" if {one['condition']}" if one["condition"] else ""
-        yield f"  {one['principalType']} {one['principalId']} as {one['role']} at {one['scope']}{condition}"
+    for role in found["grantableBy"]:
+        people = ", ".join(f"{one['displayName'] or one['id']} ({one['type']})" for one in role["grantedBy"])
+        yield f"would be allowed as '{role['name']}', which can be given by: {people or 'nobody'}"
 
 
 @app.command("decisions")
