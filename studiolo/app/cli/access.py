@@ -241,10 +241,11 @@ def _decision_lines(found: JsonObject) -> Iterator[str]:
         return
     principal = found["principal"]
     yield f"caller: {principal.get('name') or '-'} {principal['id'] or 'nobody proven'} from {found['client'] or '-'}"
-    told = found["explanation"].get("lines") or [f"reason: {found['reason']}"]
-    yield from (str(line) for line in told)
-    for plane in ("request", "resource", "principal", "environment"):
-        attributes: JsonObject = (found["explanation"].get("attributes") or {}).get(plane) or {}
+    explanation: JsonObject = found["explanation"]
+    told: list[str] = explanation.get("lines", [])
+    yield from told or [f"reason: {found['reason']}"]
+    bags: dict[str, JsonObject] = explanation.get("attributes", {})
+    for plane, attributes in bags.items():
         for name, value in attributes.items():
             yield f"  {plane} attribute {name} was {value!r}"
     for role in found["grantableBy"]:
