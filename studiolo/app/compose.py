@@ -11,6 +11,7 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
+from studiolo.app.master import finish
 from studiolo.app.plugs import (
     DirectoryObjects,
     Furniture,
@@ -23,14 +24,16 @@ from studiolo.app.plugs import (
     Unmetered,
     Workspaces,
 )
+from studiolo.app.served import served_surface
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
+from studiolo.app.tree import ScopeTree
 from studiolo.app.welcome import Welcome
 from studiolo.kernel import clock
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
-from studiolo.kernel.keys import KeyRing, Rotation
+from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
@@ -106,7 +109,7 @@ class Application:
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
-        await finish_rotations(self._house.ring, self._home)
+        await finish(self._house.ring, self._home)
         await self._house.iam.start()
         await self._house.blobs.start()
         await self._operations.recover(is_alone=True)
@@ -174,15 +177,6 @@ class Application:
         return beginning
 
 
-async def finish_rotations(ring: KeyRing, home: Home) -> None:
-    """Go on with changes of keys that a crash has cut short, those of the master key first."""
-    rotation = Rotation(ring)
-    if home.previous_master_key() is not None:
-        await rotation.rewrap_master()
-        home.end_renewal()
-    await rotation.recover()
-
-
 async def compose(settings: Settings, home: Home) -> Application:
     """Open the store and the rooms, and join them; nothing is served yet."""
     house = await _open_rooms(settings, home)
@@ -207,9 +201,11 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
+    tree = ScopeTree(store)
+    await tree.load()
+    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
-    blob_room = _open_blobs(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
+    blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
     identities = Identities(opened_iam)
@@ -224,7 +220,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
     workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
-    template_room = await _open_templates(settings, store, ring, resources, opened_iam.tenant)
+    template_room = await _template_room(settings, store, ring, resources, opened_iam.tenant)
     types = [
         *opened_iam.types,
         *template_room.types,
@@ -256,12 +252,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
 
 
-def _open_blobs(settings: Settings, home: Home, store: Store, ring: KeyRing, callers: iam.Authenticator, gate: Gate) -> blobs.Room:
-    address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
-    return blobs.room(store, settings.blobs_folder(home.blobs), ring, callers, gate, address)
-
-
-async def _open_templates(settings: Settings, store: Store, ring: KeyRing, resources: Resources, tenant: str) -> templates.Room:
+async def _template_room(settings: Settings, store: Store, ring: KeyRing, resources: Resources, tenant: str) -> templates.Room:
     return templates.room(
         resources=KernelResources(resources.get),
         records=StoredRecords(store),
@@ -270,6 +261,11 @@ async def _open_templates(settings: Settings, store: Store, ring: KeyRing, resou
         tenant=tenant,
         environment=cloud(settings.url),
     )
+
+
+def _blob_room(settings: Settings, home: Home, store: Store, ring: KeyRing, people: iam.Authenticator, gate: Gate) -> blobs.Room:
+    address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
+    return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, gate, address)
 
 
 def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:
@@ -287,13 +283,15 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     gate = house.gate
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
+    reference = served_surface(lambda: surfaces, control.catalog, people, gate)
     extras = [
         deployments,
         Surface("access", house.iam.routes(), gate, render_arm),
         Surface("record", house.records.routes, gate, render_arm),
         activity_surface(house.store, people, gate),
+        reference,
     ]
-    return [
+    surfaces: list[Answers] = [
         ArmSurface(control, people, extras),
         *extras,
         *house.iam.surfaces(gate),
@@ -302,6 +300,7 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
     ]
+    return surfaces
 
 
 def _audiences(url: str) -> iam.Audiences:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.access.oracle import grammar, judge
-from tests.access.oracle.published import DECISIONS, EXPRESSIONS, question, world
+from tests.access.oracle.published import DECISIONS, EXPRESSIONS, FOUND, question, world
 from tests.access.oracle.truth import Circumstances, Truth, truth_of
 
 
@@ -14,9 +14,10 @@ def test_decides_as_published(row: dict[str, Any]) -> None:
     assert judge.decide(world(row), question(row["rq"])).outcome == row["x"], row["why"]
 
 
-@pytest.mark.parametrize("row", EXPRESSIONS["expr"], ids=lambda row: row["id"])
-def test_evaluates_as_published(row: dict[str, str]) -> None:
-    assert truth_of(row["e"], Circumstances("a/read")) is Truth(row["x"]), row["why"]
+@pytest.mark.parametrize("row", [*EXPRESSIONS["expr"], *FOUND["expr"]], ids=lambda row: row["id"])
+def test_evaluates_as_published(row: dict[str, Any]) -> None:
+    asked = Circumstances(row.get("a", "a/read"), bags={"Resource": row.get("res", {})})
+    assert truth_of(row["e"], asked) is Truth(row["x"]), row["why"]
 
 
 @pytest.mark.parametrize("row", EXPRESSIONS["write"], ids=lambda row: row["id"])

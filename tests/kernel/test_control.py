@@ -237,6 +237,23 @@ async def test_quick_provisioning_ends_inside_the_call(tmp_path: Path) -> None:
     await kernel.close()
 
 
+async def test_a_put_that_changes_nothing_takes_no_steps_again(tmp_path: Path) -> None:
+    async def fill(resource: Resource, step: Step) -> Resource:
+        runs.append(resource.name)
+        return resource
+
+    runs: list[str] = []
+    tanks = ResourceType(name="Test.Rooms/tanks", schema=Anything, admit=keep, is_tracked=True, provision=fill)
+    kernel = await open_kernel(tmp_path, tanks)
+    tank, body = parse(f"{GROUP}/providers/Test.Rooms/tanks/t"), {"location": "local", "properties": {"size": 1}}
+    first = await kernel.control.put(OWNER, tank, body)
+    again = await kernel.control.put(OWNER, tank, body)
+    assert (first.resource.etag, runs) == (again.resource.etag, ["t"])
+    await kernel.control.put(OWNER, tank, {"location": "local", "properties": {"size": 2}})
+    assert runs == ["t", "t"]
+    await kernel.close()
+
+
 async def test_slow_provisioning_goes_on_behind_an_operation(tmp_path: Path) -> None:
     furnace = Furnace()
     furnace.gate.clear()

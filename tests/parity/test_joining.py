@@ -82,6 +82,8 @@ def test_whoever_may_join_gains_nothing_over_what_is_there(studio: Studio, hub: 
         ("GET", existing["id"], None),
         ("DELETE", existing["id"], None),
         ("PUT", studio.workspace(unique("plain")), {"location": "local", "properties": {}}),
+        ("PUT", f"{existing['id']}/{HOME}/{unique('below')}", asked_of(hub)),
+        ("PUT", f"{studio.subscription}/{HOME}/{unique('above')}", asked_of(hub)),
         ("PUT", studio.workspace(unique("sly")), {**asked_of(hub), "kind": "Hub"}),
         ("PUT", studio.workspace(unique("sly")), {"location": "local", "kind": "Project", "properties": {"hubResourceId": "x"}}),
         ("PUT", f"{studio.group}/providers/Microsoft.Storage/storageAccounts/{unique('st').replace('-', '')}", {"location": "local"}),

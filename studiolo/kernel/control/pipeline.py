@@ -115,13 +115,11 @@ class Control:
             raise NotAllowed(f"'{declared.name}' cannot be listed.")
         scope = collection.parent.text if collection.parent else "/"
         view = await self.gate.visible(caller, declared.permission("read"), scope)
-        if declared.lists is not None:
-            bodies = await declared.lists(caller, collection, query)
-            if not bodies and view.is_nothing and not _is_open(collection):
-                await self.gate.require(caller, declared.permission("read"), scope)
-            return Listed([msgspec.json.encode(b) for b in bodies if view.admits(b["id"])], None)
         if view.is_nothing and not _is_open(collection):
             await self.gate.require(caller, declared.permission("read"), scope)
+        if declared.lists is not None:
+            bodies = await declared.lists(caller, collection, query)
+            return Listed([msgspec.json.encode(b) for b in bodies if view.admits(b["id"])], None)
         await self._expect_parent(collection, declared, caller)
         listed = await self._lister.page(declared, collection, query, view)
         if declared.view is None:

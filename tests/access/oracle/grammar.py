@@ -98,7 +98,7 @@ Tree = Joined | Negated | Asked | Present | Compared
 Token = tuple[str, str]
 
 
-@functools.cache
+@functools.lru_cache(1000)
 def parse(text: str) -> Tree:
     """Read a whole condition."""
     if len(text.encode("utf-8", "surrogatepass")) > LONGEST:

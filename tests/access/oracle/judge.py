@@ -104,9 +104,13 @@ def decide(world: World, asked: Question) -> Answer:
     denying = [denial.id for denial in world.denials if applies(denial, asked, scope, above, ids, notes)]
     if denying:
         return Answer("deny", "deny assignment", min(denying), notes)
-    granting = [one.id for one in world.assignments if grants(world, one, asked, above, ids, notes)]
+    granting = [one for one in world.assignments if grants(world, one, asked, above, ids, notes)]
+    for one in granting:
+        notes.add(f"granted on the {'data' if asked.data else 'control'} plane")
+        notes.add(f"granted {way(world, scope, names.segments(one.scope))}")
+        notes.add(f"granted to {relation(world, asked.principal, one.principal)}")
     if granting:
-        return Answer("allow", "grant", min(granting), notes)
+        return Answer("allow", "grant", min(one.id for one in granting), notes)
     return Answer("deny", "no grant", None, notes)
 
 
@@ -118,6 +122,23 @@ def identities(world: World, principal: str) -> set[str]:
         if not more:
             return found
         found |= more
+
+
+def way(world: World, scope: tuple[str, ...], place: tuple[str, ...]) -> str:
+    """Say how what stands at a place reaches a scope."""
+    if place == scope[: len(place)]:
+        return "here" if place == scope else "above"
+    without = names.ancestors(scope, world.group_parents, world.subscription_groups, {})
+    return "by a management group" if place in without else "by inherited roles"
+
+
+def relation(world: World, principal: str, group: str) -> str:
+    """Say how a principal comes to a grant."""
+    if principal == group:
+        return "the principal"
+    around = any(group in identities(world, holder) for holder in identities(world, group) - {group})
+    direct = principal in world.members[group]
+    return f"a group, {'directly' if direct else 'by nesting'}{' in a circle' if around else ''}"
 
 
 def matched(block: Block, asked: Question) -> bool:

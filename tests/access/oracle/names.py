@@ -1,9 +1,13 @@
 """Sections 2 and 3: scopes, actions, permission patterns."""
 
 import functools
+import re
 import string
 
 GROUP_KIND = ("providers", "microsoft.management", "managementgroups")
+
+
+SMALL = dict(zip(map(ord, string.ascii_uppercase), string.ascii_lowercase, strict=True))
 
 
 class MalformedError(ValueError):
@@ -12,9 +16,10 @@ class MalformedError(ValueError):
 
 def lower(text: str) -> str:
     """Return the text with its ASCII letters in lower case and everything else as it is."""
-    return "".join(chr(ord(letter) + 32) if letter in string.ascii_uppercase else letter for letter in text)
+    return text.translate(SMALL)
 
 
+@functools.lru_cache(1000)
 def segments(scope: str) -> tuple[str, ...]:
     """Return the segments of a scope; `/` has none."""
     if not scope.startswith("/"):
@@ -60,7 +65,7 @@ def check_action(action: str) -> None:
 
 def pieces(pattern: str) -> list[tuple[str, int]]:
     """Return a pattern as a list of ("text", …), ("run", least length) and ("segments", …: a slash and any run, or nothing)."""
-    parts = lower(pattern).strip(" ").split("/")
+    parts = re.sub(r"\*+", "*", lower(pattern).strip(" ")).split("/")  # two runs of any characters, one after the other, are one
     found: list[tuple[str, int]] = []
     for place, part in enumerate(parts):
         first, last = place == 0, place == len(parts) - 1
@@ -76,6 +81,7 @@ def pieces(pattern: str) -> list[tuple[str, int]]:
     return found
 
 
+@functools.lru_cache(10_000)
 def matches(pattern: str, action: str) -> bool:
     """Say whether a permission pattern matches an action (W1 to W7)."""
     wanted, text = pieces(pattern), lower(action)
@@ -101,7 +107,7 @@ def sub_operation_matches(pattern: str, name: str) -> bool:
     return _glob(lower(pattern), lower(name))
 
 
-@functools.cache
+@functools.lru_cache(10_000)
 def _glob(pattern: str, text: str) -> bool:
     if not pattern:
         return not text

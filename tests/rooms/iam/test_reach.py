@@ -63,8 +63,8 @@ async def test_can_lists_patterns_with_their_way(studio: Studio) -> None:
     ada = await studio.user(1)
     await studio.assign(100, ada.oid, READER, HERE)
     told = (await question(studio, "can", who=ada.oid)).json()
-    (line,) = told["patterns"]
-    assert (line["pattern"], line["scope"], line["denies"]) == ("*/read", HERE, False)
+    (line,) = [each for each in told["patterns"] if not each["denies"]]  # the platform guards its own objects by denies
+    assert (line["pattern"], line["scope"]) == ("*/read", HERE)
     assert line["path"][0] == THING.lower()
     assert line["path"][-1] == HERE
 

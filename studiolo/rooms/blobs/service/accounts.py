@@ -96,9 +96,12 @@ class Accounts:
         raise _contended(name)
 
     async def drop(self, name: str) -> None:
-        """Forget the account and its keys: what they sealed cannot be read again. Safe to repeat."""
-        await self._store.commit(DropEntry(SPACE, name))
+        """Forget the account and its keys: what they sealed cannot be read again. Safe to repeat.
+
+        The name is given free last: whoever takes it then gets keys of its own, and a crash in between leaves none behind.
+        """
         await self._keys.destroy(f"account/{name}")
+        await self._store.commit(DropEntry(SPACE, name))
 
     async def secrets(self, account: Account) -> Secrets:
         """The account's keys. Raises as the key ring does, although they were opened before."""
