@@ -15,6 +15,7 @@ from studiolo.app.master import finish
 from studiolo.app.plugs import (
     DirectoryObjects,
     Furniture,
+    Grantors,
     Identities,
     KeyPlaces,
     Resources,
@@ -244,7 +245,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *traces.room(),
         *key_types,
     ]
-    record = records.room(store, keeper, opened_iam.authenticator(), opened_iam.access)
+    record = records.room(store, keeper, opened_iam.authenticator(), Grantors(opened_iam))
     return House(
         store,
         ring,

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from studiolo.kernel.faults import Fault, Stale, Unavailable
-from studiolo.kernel.request import REQUEST_ID
+from studiolo.kernel.request import CALLER, REQUEST_ID
+from studiolo.kernel.resource import PLATFORM
 from studiolo.kernel.store.chain import BEGINNING, Chain, Keeper, cut_words, first_words
 from studiolo.kernel.store.migrate import migrate
 from studiolo.kernel.store.port import (
@@ -45,6 +46,7 @@ from studiolo.kernel.store.port import (
     Watch,
     Write,
 )
+from studiolo.kernel.store.untold import untold
 
 _GROUP = 256
 _ROW = "key, type, parent, etag, doc, private, created"
@@ -214,7 +216,9 @@ class SqliteStore:
             loop = self._loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         request = REQUEST_ID.get()
-        told = [w._replace(request=request) if isinstance(w, Emit) and not w.request else w for w in writes] if request else writes
+        told = [*writes, *untold(writes, CALLER.get() or PLATFORM.oid)]
+        if request:
+            told = [write._replace(request=request) if isinstance(write, Emit) and not write.request else write for write in told]
         self._jobs.put(_Job(told, done))
         await done
 
@@ -265,6 +269,8 @@ class SqliteStore:
         before = self._chain.place
         execute("begin immediate")
         try:
+            # Another process may have written to the file since.
+            self._chain.return_to(execute("select seq, digest from record order by seq desc limit 1").fetchone() or (0, BEGINNING))
             self._look_for_strangers()
             outcomes.extend(map(self._written, group))
             self._own += 1
