@@ -253,7 +253,7 @@ TYPES: dict[str, Thing] = {
     "Microsoft.CognitiveServices/accounts/models": Thing("{rg}/providers/Microsoft.CognitiveServices/accounts/first/models/absent"),
     "Microsoft.Insights/components": Thing("{rg}/providers/Microsoft.Insights/components/absent", location=True),
     "Microsoft.KeyVault/vaults": Thing("{rg}/providers/Microsoft.KeyVault/vaults/absent", location=True),
-    _ML: Thing("{first}", location=True, also={"rotateKey": f"{_ML}/write", "destroyKey": "Microsoft.Authorization/roleAssignments/write"}),
+    _ML: Thing("{first}", location=True, also={"rotateKey": f"{_ML}/write", "destroyKey": "Microsoft.Authorization/dataKeys/delete"}),
     f"{_ML}/codes": Thing("{first}/codes/absent"),
     f"{_ML}/codes/versions": Thing("{first}/codes/absent/versions/1"),
     f"{_ML}/components": Thing("{first}/components/absent"),
@@ -267,6 +267,11 @@ TYPES: dict[str, Thing] = {
     f"{_ML}/models/versions": Thing("{first}/models/absent/versions/1"),
     "Microsoft.ManagedIdentity/userAssignedIdentities": Thing(
         "{rg}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/absent", location=True
+    ),
+    "Microsoft.Management/managementGroups": Thing("/providers/Microsoft.Management/managementGroups/absent"),
+    "Microsoft.Management/managementGroups/descendants": Thing("/providers/Microsoft.Management/managementGroups/absent/descendants/1"),
+    "Microsoft.Management/managementGroups/subscriptions": Thing(
+        "/providers/Microsoft.Management/managementGroups/absent/subscriptions/{subscription}"
     ),
     "Microsoft.OperationalInsights/workspaces": Thing("{rg}/providers/Microsoft.OperationalInsights/workspaces/absent", location=True),
     "Microsoft.Resources/deployments": Thing("{rg}/providers/Microsoft.Resources/deployments/absent"),

@@ -168,6 +168,5 @@ def _of_type(declared: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[
         is_open = not holder or re.fullmatch(r"/subscriptions/[^/]+", holder) is not None
         yield trial("list", "GET", collection, declared["read"], holder, is_list=True, is_open=is_open)
     for action in declared["actions"]:
-        yield trial(
-            action["name"], "POST", f"{path}/{action['name']}", action["permission"], path, body={}, also=thing.also.get(action["name"], "")
-        )
+        also = thing.also.get(action["name"], "")
+        yield trial(action["name"], "POST", f"{path}/{action['name']}", action["permission"], path, body={}, also=also)
