@@ -18,6 +18,8 @@ from studiolo.app.isolation import check_report
 from studiolo.kernel.faults import Invalid
 from tests.support.server import COMMAND, Output, Server, clean_environment
 
+pytestmark = pytest.mark.timeout(300)
+
 LINK = re.compile(r"(https://\S+/signin\?code=\S+)")
 PROBE = "isolation-probe"
 

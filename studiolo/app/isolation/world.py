@@ -162,7 +162,7 @@ class World:
         signature = await self._signature(kept, self.admin)
         self.canaries.add(signature.rpartition("sig=")[2].partition("&")[0], "a signature for the project's files")
         blob = f"{self.studio.blob_url(kept.account)}/{kept.container}/{self.names['blob']}"
-        headers = {**_BLOB, "x-ms-meta-secret": new("a blob's metadata"), "content-type": f"text/{new('a blob s type')}"}
+        headers = {**_BLOB, "x-ms-meta-secret": new("a blob's metadata"), "content-type": f"text/{new('a content type')}"}
         put = await self.studio.send("PUT", f"{blob}?{signature}", headers, new("a blob's content").encode() * 3)
         put.json()
         for kind, name in (("data", "data"), ("models", "model")):
