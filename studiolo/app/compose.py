@@ -11,6 +11,7 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
+from studiolo.app.master import finish
 from studiolo.app.plugs import (
     DirectoryObjects,
     Furniture,
@@ -25,12 +26,13 @@ from studiolo.app.plugs import (
 from studiolo.app.served import served_surface
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
+from studiolo.app.tree import ScopeTree
 from studiolo.app.welcome import Welcome
 from studiolo.kernel import clock
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
-from studiolo.kernel.keys import KeyRing, Rotation
+from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
@@ -107,7 +109,7 @@ class Application:
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
-        await finish_rotations(self._house.ring, self._home)
+        await finish(self._house.ring, self._home)
         await self._house.iam.start()
         await self._house.blobs.start()
         await self._operations.recover(is_alone=True)
@@ -175,15 +177,6 @@ class Application:
         return beginning
 
 
-async def finish_rotations(ring: KeyRing, home: Home) -> None:
-    """Go on with changes of keys that a crash has cut short, those of the master key first."""
-    rotation = Rotation(ring)
-    if home.previous_master_key() is not None:
-        await rotation.rewrap_master()
-        home.end_renewal()
-    await rotation.recover()
-
-
 async def compose(settings: Settings, home: Home) -> Application:
     """Open the store and the rooms, and join them; nothing is served yet."""
     house = await _open_rooms(settings, home)
@@ -220,7 +213,9 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
+    tree = ScopeTree(store)
+    await tree.load()
+    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
     blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()

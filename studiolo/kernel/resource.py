@@ -160,6 +160,8 @@ class Cleared:
 
     remarks: tuple[Remark, ...] = ()
     fence: Fence | None = None
+    # Resources that what is written replaces; they go.
+    gone: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from studiolo.rooms.iam.backends.seals import Seals
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.backends.worlds import StoredWorlds
 from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
+from studiolo.rooms.iam.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS, group_above, membership_of
 from studiolo.rooms.iam.domain.tokens import Issuer
 from studiolo.rooms.iam.ports import Actions, Flat, Heirs, KeyHolder, Objects
 from studiolo.rooms.iam.provider import iam_types
@@ -23,6 +24,7 @@ from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory, Identity
 from studiolo.rooms.iam.service.graph import GraphDirectory
 from studiolo.rooms.iam.service.guards import Guards
+from studiolo.rooms.iam.service.management import ManagementGroups
 from studiolo.rooms.iam.service.owners import Owners
 from studiolo.rooms.iam.service.reach import ReachService
 from studiolo.rooms.iam.service.secrets import ClientSecrets
@@ -33,8 +35,21 @@ from studiolo.rooms.iam.service.tokens import TokenReader, TokenService
 from studiolo.rooms.iam.wire import Authenticator, access_routes, graph_surface, signin_surface, token_surface
 from studiolo.wire.http import Judge, Route, Surface
 
-__all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "accept_rights", "audiences_of", "open_iam"]
-
+__all__ = [
+    "MANAGEMENT_GROUPS",
+    "MEMBERSHIPS",
+    "Audiences",
+    "Authenticator",
+    "Beginning",
+    "Iam",
+    "Identity",
+    "Question",
+    "accept_rights",
+    "audiences_of",
+    "group_above",
+    "membership_of",
+    "open_iam",
+]
 
 _OWNER: Final = "authorization"
 
@@ -105,18 +120,18 @@ async def open_iam(
     await seals.open()
     grants = StoredGrants(store, heirs=heirs, known_actions=known_actions, seals=seals)
     await grants.refresh()
-    client_secrets = ClientSecrets(store, Gate(grants))
+    delegation = Delegation(Gate(grants), grants)
+    client_secrets = ClientSecrets(store, Gate(grants), delegation)
     directory = Directory(store, grants, client_secrets, tenant)
     worlds = StoredWorlds(store, grants)
     reach = ReachService(grants, worlds, directory, known_actions)
     access = AccessService(store, grants, directory, heirs, reach)
-    delegation = Delegation(Gate(grants), grants)
     owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
     guards = Guards(store, grants, directory, delegation, owners)
     keys = SigningKeys(store, sealer)
     return Iam(
         tenant=tenant,
-        types=iam_types(directory, client_secrets, access, guards),
+        types=iam_types(directory, client_secrets, access, guards, ManagementGroups(store, heirs, owners, tenant)),
         grants=grants,
         seals=seals,
         directory=directory,

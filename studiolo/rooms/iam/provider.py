@@ -7,12 +7,14 @@ from functools import partial
 from studiolo.kernel.faults import NotOffered
 from studiolo.kernel.resource import Action, Change, Draft, ResourceType
 from studiolo.rooms.iam import schema
-from studiolo.rooms.iam.domain import assignments, denials, ownership, principals, roles
+from studiolo.rooms.iam.domain import assignments, denials, management, ownership, principals, roles
+from studiolo.rooms.iam.domain.management import DESCENDANTS, MANAGEMENT_GROUPS, MEMBERSHIPS
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, GROUPS, SERVICE_PRINCIPALS, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.access import AccessService
 from studiolo.rooms.iam.service.directory import Directory
 from studiolo.rooms.iam.service.guards import Guards
+from studiolo.rooms.iam.service.management import ManagementGroups
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 
 _GUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
@@ -21,9 +23,16 @@ _ANY = r"^[^/]{1,260}$"
 _NO_PATCH = frozenset({"get", "list", "put", "delete"})
 
 
-def iam_types(directory: Directory, client_secrets: ClientSecrets, access: AccessService, guards: Guards) -> list[ResourceType]:
+def iam_types(
+    directory: Directory, client_secrets: ClientSecrets, access: AccessService, guards: Guards, groups: ManagementGroups
+) -> list[ResourceType]:
     """All types of this room."""
-    return [*_directory_types(directory, client_secrets, guards), *_authorization_types(access, guards), _identity_type(directory)]
+    return [
+        *_directory_types(directory, client_secrets, guards),
+        *_authorization_types(access, guards),
+        *_management_types(groups),
+        _identity_type(directory),
+    ]
 
 
 def _directory_types(directory: Directory, client_secrets: ClientSecrets, guards: Guards) -> list[ResourceType]:
@@ -142,6 +151,46 @@ def _authorization_types(access: AccessService, guards: Guards) -> list[Resource
             lists=access.permissions,
             verbs=frozenset({"list"}),
             is_extension=True,
+        ),
+    ]
+
+
+def _management_types(groups: ManagementGroups) -> list[ResourceType]:
+    return [
+        ResourceType(
+            name=MANAGEMENT_GROUPS,
+            about="Groups above subscriptions, at most six deep; what is assigned at one holds in everything below it.",
+            schema=schema.ManagementGroup,
+            admit=groups.admit,
+            needs=groups.needs,
+            demands=groups.demands,
+            guard=groups.guard,
+            facets=management.group_facets,
+            name_pattern=r"^[A-Za-z0-9_\-().]{0,89}[A-Za-z0-9_\-()]$",
+            creates_with_ok=True,
+        ),
+        ResourceType(
+            name=MEMBERSHIPS,
+            about="Which subscription lies in a management group; a PUT moves it there.",
+            schema=schema.Membership,
+            admit=management.admit_membership,
+            needs=management.membership_needs,
+            kin=management.membership_kin,
+            demands=management.membership_demands,
+            guard=groups.guard_membership,
+            facets=management.membership_facets,
+            verbs=_NO_PATCH,
+            name_pattern=_GUID,
+            creates_with_ok=True,
+        ),
+        ResourceType(
+            name=DESCENDANTS,
+            about="Everything below a management group.",
+            schema=schema.OwnPermissions,
+            admit=_not_written,
+            lists=groups.descendants,
+            verbs=frozenset({"list"}),
+            permission_name=MANAGEMENT_GROUPS,
         ),
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from studiolo.app.plugs import DirectoryObjects, Resources
+from studiolo.app.tree import ScopeTree
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, parse
@@ -69,6 +70,7 @@ class Studio:
     operations: Operations
     front: Front
     beginning: Beginning
+    tree: ScopeTree
 
     async def close(self) -> None:
         await self.operations.stop()
@@ -166,7 +168,10 @@ async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
 async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
     """One process's view of the studio on files in `path`, which need not have begun."""
     store = SqliteStore(path / "studiolo.db")
-    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences_of([origin], ml=["https://ml.azure.localhost"]), origin)
+    tree = ScopeTree(store)
+    await tree.load()
+    audiences = audiences_of([origin], ml=["https://ml.azure.localhost"])
+    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences, origin, heirs=tree)
     gate = Gate(iam.grants)
     operations = Operations(store, owner="test")
     control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)
@@ -175,4 +180,4 @@ async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
     resources.control = control
     graph = iam.graph(DirectoryObjects(resources), gate)
     front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere(), versions=iam.grants)
-    return Studio(store, iam, gate, control, operations, front, Beginning(iam.tenant, "", "", None))
+    return Studio(store, iam, gate, control, operations, front, Beginning(iam.tenant, "", "", None), tree)
