@@ -21,6 +21,7 @@ class Reply:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:
         return msgspec.json.decode(self.body)
@@ -69,4 +70,6 @@ async def call(
     }
     await application(scope, receive, send)
     start = sent[0]
-    return Reply(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, b"".join(message["body"] for message in sent[1:]))
+    pairs = [(k.decode(), v.decode()) for k, v in start["headers"]]
+    cookies = tuple(value for name, value in pairs if name == "set-cookie")
+    return Reply(start["status"], dict(pairs), b"".join(message["body"] for message in sent[1:]), cookies)

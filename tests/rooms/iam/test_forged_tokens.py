@@ -312,7 +312,8 @@ async def test_a_switched_off_principal_is_refused_at_the_next_call(studio: Stud
     await studio.put(path, {**body, "accountEnabled": False})
     assert (await shown(studio, forge.true)).status == 401
     await studio.put(path, body)
-    assert (await shown(studio, forge.true)).status == 200
+    assert (await shown(studio, forge.true)).status == 401, "switched on again, everybody begins anew"
+    assert (await shown(studio, await studio.token())).status == 200
 
 
 async def test_a_token_for_one_surface_opens_no_other(studio: Studio) -> None:
