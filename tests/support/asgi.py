@@ -42,6 +42,7 @@ async def call(
     host: str = "localhost:8443",
     pieces: Iterable[bytes] | None = None,
     is_cut: bool = False,
+    client: str = "127.0.0.1",
 ) -> Reply:
     """One request. `pieces` sends the body in parts; `is_cut` ends the connection before the body is whole."""
     path, _, query = url.partition("?")
@@ -66,7 +67,7 @@ async def call(
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "headers": [(b"host", host.encode()), *((k.lower().encode(), v.encode()) for k, v in (headers or {}).items())],
-        "client": ("127.0.0.1", 1),
+        "client": (client, 1),
     }
     await application(scope, receive, send)
     start = sent[0]

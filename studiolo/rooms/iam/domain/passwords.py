@@ -51,7 +51,7 @@ def check_password(text: str, *names: str) -> None:
     folded = wished.casefold()
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folded)
     squeezed = re.sub(r"[\W\d_]+", "", folded)
-    known = {part for name in names for part in re.split(r"[@.\s]+", name.casefold()) if len(part) > 3}
+    known = {part for name in names for part in (*re.split(r"[\W\d_]+", name.casefold()), re.sub(r"[\W\d_]+", "", name.casefold())) if part}
     is_common = not squeezed or {core, squeezed} & (_COMMON | known)
     if is_common or len(set(folded)) < 5 or any(folded in run * 2 or folded in run[::-1] * 2 for run in _RUNS):
         raise Invalid(
