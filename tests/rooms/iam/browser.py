@@ -31,11 +31,16 @@ class _Forms(HTMLParser):
             self.found[-1].fields[said["name"]] = said.get("value", "")
 
 
+def forms_in(text: str) -> list[Form]:
+    """The forms of a page's text."""
+    parser = _Forms()
+    parser.feed(text)
+    return parser.found
+
+
 def forms_of(reply: Reply) -> list[Form]:
     """The forms of a page."""
-    parser = _Forms()
-    parser.feed(reply.body.decode())
-    return parser.found
+    return forms_in(reply.body.decode())
 
 
 def told_to_client(reply: Reply) -> dict[str, str]:

@@ -66,12 +66,14 @@ class _Header(msgspec.Struct):
 
 
 class _Claims(msgspec.Struct):
+    """What is looked at. MSAL writes moments with fractions."""
+
     iss: str
     sub: str
     aud: str
-    exp: int
+    exp: float
     jti: str
-    nbf: int = 0
+    nbf: float = 0
 
 
 _kept = msgspec.json.Decoder(Kept)
@@ -167,7 +169,7 @@ class Certificates:
 
     async def _spend(self, client: str, claims: _Claims, purpose: str) -> None:
         key = hashlib.sha256(f"{client}\0{claims.jti}\0{purpose}".encode()).hexdigest()
-        until = str(claims.exp + SKEW_SECONDS).encode()
+        until = str(int(claims.exp) + SKEW_SECONDS).encode()
         now = clock.epoch()
         old = await self._store.entries(_SEEN, after=clock.new_secret(1).hex(), limit=_SWEPT)
         try:
