@@ -57,6 +57,13 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "Identity",
+        "Microsoft Graph v1.0: users, groups with members, service principals, applications",
+        ("Studiolo.Directory/users", "Studiolo.Directory/groups", "Studiolo.Directory/applications"),
+        ("graph",),
+        limits="$filter with eq, in and startswith, $select, $top; no $search, $expand, $count, no delta, no batch",
+    ),
+    Feature(
+        "Identity",
         "Role definitions and assignments with conditions, explained decisions",
         ("Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments"),
         limits="deny assignments are decided on but cannot be written yet; write-time lints come next",

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from studiolo.kernel.access.grants import KnownActions
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.iam.backends.stored import StoredGrants
-from studiolo.rooms.iam.domain.audiences import ARM, Audiences, audiences_of
+from studiolo.rooms.iam.backends.worlds import StoredWorlds
+from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Heirs, Sealer
+from studiolo.rooms.iam.ports import Actions, Flat, Heirs, Objects, Sealer
 from studiolo.rooms.iam.provider import Parts, iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
 from studiolo.rooms.iam.service.certificates import Certificates
 from studiolo.rooms.iam.service.clients import Clients
+from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.credentials import Credentials
-from studiolo.rooms.iam.service.delegations import Delegations
+from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory, Identity
-from studiolo.rooms.iam.service.grants import (
-    Grant,
-    TokenService,
-    authorization_code,
-    client_credentials,
-    device_code,
-    on_behalf_of,
-    refresh,
-)
+from studiolo.rooms.iam.service.grants import TokenService, authorization_code, client_credentials, device_code, on_behalf_of, refresh
+from studiolo.rooms.iam.service.graph import GraphDirectory
+from studiolo.rooms.iam.service.guards import Guards
 from studiolo.rooms.iam.service.invitations import Invitations
 from studiolo.rooms.iam.service.mint import Mint
+from studiolo.rooms.iam.service.owners import Owners
 from studiolo.rooms.iam.service.passwords import Hasher
+from studiolo.rooms.iam.service.reach import ReachService
 from studiolo.rooms.iam.service.reader import TokenReader
 from studiolo.rooms.iam.service.revocations import Revocations
 from studiolo.rooms.iam.service.secrets import ClientSecrets
@@ -40,9 +38,10 @@ from studiolo.rooms.iam.service.sessions import Sessions
 from studiolo.rooms.iam.service.signin import SignIn
 from studiolo.rooms.iam.service.signing import SigningKeys
 from studiolo.rooms.iam.service.signouts import SignOuts
+from studiolo.rooms.iam.service.simulation import Simulator
 from studiolo.rooms.iam.service.stamps import Stamps
 from studiolo.rooms.iam.service.throttle import Pace
-from studiolo.rooms.iam.wire import Authenticator, Front, access_routes, key_routes, surfaces
+from studiolo.rooms.iam.wire import Authenticator, Front, access_routes, graph_surface, key_routes, surfaces
 from studiolo.wire.http import Judge, Route, Surface
 
 __all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "audiences_of", "open_iam"]
@@ -56,32 +55,45 @@ class Iam:
     types: Sequence[ResourceType]
     grants: StoredGrants
     directory: Directory
-    sessions: Sessions
     access: AccessService
+    reach: ReachService
+    simulator: Simulator
     bootstrap: Bootstrap
     audiences: Audiences
-    keys: SigningKeys
-    reader: TokenReader
-    revocations: Revocations
     front: Front
 
+    @property
+    def sessions(self) -> Sessions:
+        """One-time codes and sessions of people."""
+        return self.front.sessions
+
+    @property
+    def keys(self) -> SigningKeys:
+        """The keys that sign tokens."""
+        return self.front.keys
+
     async def start(self) -> None:
-        """Bring the built-in roles up to this release's, and read what was revoked."""
-        await self.revocations.load()
+        """Bring the built-in roles, and what guards the platform's objects, up to this release's; read what was revoked."""
+        await self.front.revocations.load()
         await self.bootstrap.ensure_roles()
+        await self.bootstrap.ensure_guards()
 
     def authenticator(self, kind: str = ARM) -> Authenticator:
         """Proves callers for surfaces that take tokens of this kind: arm, ml, blob, vault or model."""
-        return Authenticator(self.reader, self.sessions, self.grants, self.tenant, kind)
+        return Authenticator(self.front.reader, self.sessions, self.grants, self.tenant, kind)
 
     def surfaces(self, judge: Judge) -> list[Surface]:
         """The token endpoint and the sign-in pages."""
         return surfaces(self.front, judge)
 
+    def graph(self, objects: Objects, judge: Judge) -> Surface:
+        """Microsoft Graph over the directory, whose objects are read and written through `objects`."""
+        return graph_surface(GraphDirectory(objects), self.authenticator(GRAPH), judge)
+
     def routes(self) -> list[Route]:
         """Routes that lie among the resource manager's paths: `…/providers/Studiolo.Access/explain`, rotation of keys."""
         people = self.authenticator(ARM)
-        return [*access_routes(self.access, people), *key_routes(self.keys, people)]
+        return [*access_routes(self.access, self.reach, self.simulator, people), *key_routes(self.keys, people)]
 
 
 async def open_iam(
@@ -91,63 +103,75 @@ async def open_iam(
     origin: str,
     *,
     heirs: Heirs | None = None,
-    known_actions: KnownActions | None = None,
+    known_actions: Actions | None = None,
 ) -> Iam:
     """Open the room over a store. `origin` is the server's first address, which its tokens name as their issuer.
 
     `heirs` says which scopes inherit beyond their paths, `known_actions` which actions any operation needs (None: all).
     """
+    heirs = heirs or Flat()
     tenant = await ensure_tenant(store)
-    issuer = Issuer(origin, tenant)
     grants = StoredGrants(store, heirs=heirs, known_actions=known_actions)
     gate = Gate(grants)
     secrets, certificates = ClientSecrets(store, gate), Certificates(store, gate)
     directory = Directory(store, grants, secrets, tenant)
-    access = AccessService(store, grants, directory, known_actions)
-    keys, stamps, revocations = SigningKeys(store, sealer), Stamps(store, sealer), Revocations(store)
-    sessions, credentials = Sessions(store, grants, tenant), Credentials(store, sealer, stamps, Hasher())
-    delegations = Delegations(store, grants, stamps, revocations)
-    signouts = SignOuts(store, delegations)
-    reader = TokenReader(keys, grants, revocations, issuer, audiences)
+    worlds = StoredWorlds(store, grants)
+    reach = ReachService(grants, worlds, directory, known_actions)
+    access = AccessService(store, grants, directory, heirs, reach)
+    owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
+    guards = Guards(store, grants, directory, Delegation(gate, grants), owners)
     clients = Clients(directory, secrets, certificates, tenant)
-    mint = Mint(keys, clients, revocations, issuer, audiences)
-    codes = authorization_code.AuthorizationCode(store, grants, clients, delegations, mint)
-    devices = device_code.DeviceCode(store, grants, clients, delegations, mint)
-    invitations = Invitations(sessions, credentials, signouts, directory, gate, origin)
+    front = _front(store, sealer, grants, directory, clients, Issuer(origin, tenant), audiences)
+    invitations = Invitations(front.sessions, front.credentials, front.signouts, directory, gate, origin)
     return Iam(
         tenant=tenant,
-        types=iam_types(Parts(directory, secrets, certificates, invitations, signouts, access)),
+        types=iam_types(Parts(directory, secrets, certificates, invitations, front.signouts, access, guards)),
         grants=grants,
         directory=directory,
-        sessions=sessions,
         access=access,
+        reach=reach,
+        simulator=Simulator(store, worlds, directory, reach),
         bootstrap=Bootstrap(store, secrets, tenant),
         audiences=audiences,
-        keys=keys,
-        reader=reader,
-        revocations=revocations,
-        front=Front(
-            TokenService([codes, devices, *_silent_ways(clients, directory, delegations, reader, mint)]),
-            codes,
-            devices,
-            keys,
-            issuer,
-            sessions,
-            stamps,
-            SignIn(store, grants, sealer, sessions, credentials, signouts, stamps),
-            credentials,
-            delegations,
-            signouts,
-            clients,
-            Pace(),
-        ),
+        front=front,
     )
 
 
-def _silent_ways(clients: Clients, directory: Directory, delegations: Delegations, reader: TokenReader, mint: Mint) -> list[Grant]:
-    """The ways to a token that no person has to look at."""
-    return [
-        client_credentials.ClientCredentials(clients, directory, mint),
-        on_behalf_of.OnBehalfOf(clients, delegations, reader, mint),
-        refresh.Refresh(clients, delegations, mint),
-    ]
+def _front(
+    store: Store, sealer: Sealer, people: StoredGrants, directory: Directory, clients: Clients, issuer: Issuer, audiences: Audiences
+) -> Front:
+    """What the token endpoint and the pages for people stand on."""
+    keys, stamps, revocations = SigningKeys(store, sealer), Stamps(store, sealer), Revocations(store)
+    sessions, credentials = Sessions(store, people, issuer.tenant), Credentials(store, sealer, stamps, Hasher())
+    consents = Consents(store, people, stamps, revocations)
+    signouts = SignOuts(store, consents)
+    reader = TokenReader(keys, people, revocations, issuer, audiences)
+    mint = Mint(keys, clients, revocations, issuer, audiences)
+    codes = authorization_code.AuthorizationCode(store, people, clients, consents, mint)
+    devices = device_code.DeviceCode(store, people, clients, consents, mint)
+    service = TokenService(
+        [
+            codes,
+            devices,
+            client_credentials.ClientCredentials(clients, directory, mint),
+            on_behalf_of.OnBehalfOf(clients, consents, reader, mint),
+            refresh.Refresh(clients, consents, mint),
+        ]
+    )
+    return Front(
+        service=service,
+        codes=codes,
+        devices=devices,
+        keys=keys,
+        reader=reader,
+        revocations=revocations,
+        issuer=issuer,
+        sessions=sessions,
+        stamps=stamps,
+        signin=SignIn(store, people, sealer, sessions, credentials, signouts, stamps),
+        credentials=credentials,
+        consents=consents,
+        signouts=signouts,
+        clients=clients,
+        pace=Pace(),
+    )

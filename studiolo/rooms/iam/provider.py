@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from studiolo.kernel.faults import NotOffered
 from studiolo.kernel.resource import Action, Change, Draft, JsonObject, Resource, ResourceType, Step
 from studiolo.rooms.iam import schema
-from studiolo.rooms.iam.domain import assignments, principals, roles
+from studiolo.rooms.iam.domain import assignments, denials, ownership, principals, roles
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, GROUPS, SERVICE_PRINCIPALS, SIGN_IN_POLICIES, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.access import AccessService
 from studiolo.rooms.iam.service.certificates import Certificates
 from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.guards import Guards
 from studiolo.rooms.iam.service.invitations import Invitations
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 from studiolo.rooms.iam.service.signouts import SignOuts
@@ -20,7 +22,6 @@ from studiolo.rooms.iam.service.signouts import SignOuts
 _GUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 # Names that must be GUIDs, but whose own fault says so in the public cloud's words.
 _ANY = r"^[^/]{1,260}$"
-_READ_ONLY = frozenset({"get", "list"})
 _NO_PATCH = frozenset({"get", "list", "put", "delete"})
 
 
@@ -34,12 +35,13 @@ class Parts:
     invitations: Invitations
     signouts: SignOuts
     access: AccessService
+    guards: Guards
 
 
 def iam_types(parts: Parts) -> list[ResourceType]:
     """All types of this room."""
-    people = [_users(parts), _groups(parts.directory), _service_principals(parts.directory)]
-    return [*people, _applications(parts), _policies(), *_authorization_types(parts.access), _identity_type(parts.directory)]
+    people = [_users(parts), _groups(parts), _service_principals(parts), _applications(parts), _policies()]
+    return [*people, *_authorization_types(parts.access, parts.guards), _identity_type(parts.directory)]
 
 
 def _users(parts: Parts) -> ResourceType:
@@ -50,6 +52,7 @@ def _users(parts: Parts) -> ResourceType:
         admit=principals.admit_user,
         kin=principals.user_kin,
         demands=principals.demands,
+        guard=parts.guards.principal,
         retire=parts.invitations.retire,
         facets=principals.user_facets,
         finds=principals.finds,
@@ -62,7 +65,7 @@ def _users(parts: Parts) -> ResourceType:
     )
 
 
-def _groups(directory: Directory) -> ResourceType:
+def _groups(parts: Parts) -> ResourceType:
     return ResourceType(
         name=GROUPS,
         about="Security groups; members are principals and other groups.",
@@ -70,14 +73,15 @@ def _groups(directory: Directory) -> ResourceType:
         admit=principals.admit_group,
         needs=principals.group_needs,
         demands=principals.demands,
-        retire=directory.retire,
+        guard=parts.guards.group,
+        retire=parts.directory.retire,
         facets=principals.group_facets,
         finds=principals.finds,
         name_pattern=_GUID,
     )
 
 
-def _service_principals(directory: Directory) -> ResourceType:
+def _service_principals(parts: Parts) -> ResourceType:
     return ResourceType(
         name=SERVICE_PRINCIPALS,
         about="What applications, and resources with an identity, act as.",
@@ -86,8 +90,9 @@ def _service_principals(directory: Directory) -> ResourceType:
         needs=principals.service_principal_needs,
         kin=principals.service_principal_kin,
         demands=principals.demands,
-        may_delete=directory.may_delete,
-        retire=directory.retire,
+        attributes=ownership.principal_attributes,
+        guard=parts.guards.principal,
+        retire=parts.directory.retire,
         facets=principals.service_principal_facets,
         finds=principals.finds,
         name_pattern=_GUID,
@@ -109,6 +114,7 @@ def _applications(parts: Parts) -> ResourceType:
         schema=schema.Application,
         admit=principals.admit_application,
         demands=principals.demands,
+        guard=parts.guards.application,
         retire=retire,
         view=view,
         facets=principals.application_facets,
@@ -135,7 +141,7 @@ def _policies() -> ResourceType:
     )
 
 
-def _authorization_types(access: AccessService) -> list[ResourceType]:
+def _authorization_types(access: AccessService, guards: Guards) -> list[ResourceType]:
     return [
         ResourceType(
             name=ROLE_DEFINITIONS,
@@ -145,6 +151,8 @@ def _authorization_types(access: AccessService) -> list[ResourceType]:
             kin=roles.kin,
             demands=roles.demands,
             may_delete=access.may_delete_role,
+            attributes=ownership.role_attributes,
+            guard=guards.role_definition,
             resolve=access.find_role,
             facets=roles.facets,
             lists=access.role_definitions,
@@ -156,10 +164,12 @@ def _authorization_types(access: AccessService) -> list[ResourceType]:
             name=ROLE_ASSIGNMENTS,
             about="Who holds which role at which scope, and under which condition.",
             schema=schema.RoleAssignment,
-            admit=assignments.admit,
+            admit=partial(assignments.admit, chain_of=access.chain),
             needs=assignments.needs,
             kin=assignments.kin,
             attributes=assignments.attributes,
+            guard=guards.role_assignment,
+            view=access.state,
             facets=assignments.facets,
             lists=access.role_assignments,
             verbs=_NO_PATCH,
@@ -168,17 +178,22 @@ def _authorization_types(access: AccessService) -> list[ResourceType]:
         ),
         ResourceType(
             name=DENY_ASSIGNMENTS,
-            about="What nobody may, whatever is granted. Read only; the platform's own guard its objects.",
+            about="What nobody named may do, whatever is granted; system-protected ones guard the platform's objects.",
             schema=schema.DenyAssignment,
-            admit=_not_written,
-            facets=assignments.deny_facets,
-            verbs=_READ_ONLY,
+            admit=denials.admit,
+            needs=denials.needs,
+            demands=denials.demands,
+            guard=guards.deny_assignment,
+            facets=denials.facets,
+            lists=access.deny_assignments,
+            verbs=_NO_PATCH,
+            name_pattern=_ANY,
             is_extension=True,
         ),
         ResourceType(
             name="Microsoft.Authorization/permissions",
             about="What the caller may do at a scope.",
-            schema=schema.DenyAssignment,
+            schema=schema.OwnPermissions,
             admit=_not_written,
             lists=access.permissions,
             verbs=frozenset({"list"}),

@@ -106,7 +106,8 @@ async def test_nobody_signed_in_is_asked_to_and_comes_back(studio: Studio) -> No
 
 async def test_a_visit_from_another_site_goes_through_a_page_of_ours_so_that_the_session_comes_along(studio: Studio) -> None:
     browser = Browser(studio)
-    page = await browser.send("GET", f"{AUTHORIZE}?{command_line(studio).query()}", sec_fetch_site="cross-site")
+    link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+    page = await browser.send("GET", f"{AUTHORIZE}?{command_line(studio).query()}", **link)
     assert page.status == 200
     assert b'http-equiv="refresh"' in page.body
 
@@ -177,7 +178,7 @@ WRONG = [
     ({"code_challenge_method": "plain"}, "invalid_request"),
     ({"code_challenge_method": ""}, "invalid_request"),
     ({"code_challenge": "short"}, "invalid_request"),
-    ({"scope": "https://graph.microsoft.com/.default"}, "invalid_resource"),
+    ({"scope": "https://management.azure.com/.default"}, "invalid_resource"),
     ({"scope": f"{ORIGIN}/everything"}, "invalid_scope"),
     ({"scope": f"{ORIGIN}/.default https://storage.azure.com/.default"}, "invalid_scope"),
 ]
@@ -255,7 +256,7 @@ async def test_a_public_client_has_no_secret(studio: Studio) -> None:
 async def test_a_code_lies_nowhere_in_clear(studio: Studio) -> None:
     browser, app = await signed_in(studio), command_line(studio)
     code = await app.code(browser)
-    entries = [entry for space in ("iam.authorization-codes", "iam.delegations") for entry in await studio.store.entries(space)]
+    entries = [entry for space in ("iam.authorization-codes", "iam.consents") for entry in await studio.store.entries(space)]
     assert entries
     assert code not in str(entries)
 

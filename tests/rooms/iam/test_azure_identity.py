@@ -158,9 +158,8 @@ def test_a_device_code_signs_a_person_in_and_goes_on_silently(listener: Listener
         page = visitor.submit(forms_in(visitor.open(address))[0], code=code)
         visitor.submit(forms_in(page.text)[0], choice="yes")
 
-    with DeviceCodeCredential(
-        prompt_callback=prompt, authority=listener.url, **{"disable_instance_discovery": True, **arguments}
-    ) as credential:
+    quiet: dict[str, Any] = arguments | {"disable_instance_discovery": True}
+    with DeviceCodeCredential(prompt_callback=prompt, authority=listener.url, **quiet) as credential:
         first = claims_of(credential.get_token(f"{listener.url}/.default").token)
         storage = claims_of(credential.get_token("https://storage.azure.com/.default").token)
         credential.get_token(f"{listener.url}/.default")
@@ -250,7 +249,7 @@ def test_a_password_is_never_given_to_a_program(listener: Listener) -> None:
                 authority=listener.url,
                 disable_instance_discovery=True,
             )
-        with credential, pytest.raises(ClientAuthenticationError, match="never gets a person's password|more secure flow"):
+        with credential, pytest.raises(ClientAuthenticationError, match=r"never gets a person's password|more secure flow"):
             credential.get_token(f"{listener.url}/.default")
 
 

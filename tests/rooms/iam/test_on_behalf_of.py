@@ -53,7 +53,7 @@ async def test_what_the_service_itself_may_does_not_count(studio: Studio) -> Non
     assert (await studio.ask("GET", HERE, token=tokens["access_token"])).status == 403
 
 
-async def test_it_goes_on_by_refresh_and_ends_with_the_first_delegation(studio: Studio) -> None:
+async def test_it_goes_on_by_refresh_and_ends_with_the_first_consent(studio: Studio) -> None:
     browser, middle = await signed_in(studio), await service(studio)
     await studio.assign(700, guid(1), READER, HERE)
     tokens = (await asked(middle, await for_service(studio, middle, browser))).json()

@@ -1,4 +1,4 @@
-"""Refresh tokens rotate; an old one that comes back ends everything that its delegation gave."""
+"""Refresh tokens rotate; an old one that comes back ends everything that its consent gave."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ async def test_each_use_gives_the_next_one(studio: Studio, monkeypatch: pytest.M
         seen.add(tokens["refresh_token"])
 
 
-async def test_an_old_one_ends_the_whole_delegation(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_old_one_ends_the_whole_consent(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     app, first = await begun(studio)
     second = (await app.refresh(first["refresh_token"])).json()
     turn_clock(monkeypatch, minutes=1)
@@ -147,7 +147,7 @@ async def test_it_ends_when_it_is_not_used_and_at_last_in_any_case(studio: Studi
 
 async def test_it_lies_nowhere_in_the_store(studio: Studio) -> None:
     _, tokens = await begun(studio)
-    kept = str([entry for space in ("iam.delegations", "iam.stamp-key") for entry in await studio.store.entries(space)])
+    kept = str([entry for space in ("iam.consents", "iam.stamp-key") for entry in await studio.store.entries(space)])
     assert tokens["refresh_token"].rsplit(".", 1)[1] not in kept
 
 

@@ -2,8 +2,9 @@
 
 Each kept thing carries the generation of the grants at which its reading began. It holds as long as nothing that it
 rests on has changed since: its principal, a group of the principal, an assignment of either. Roles, group members and
-removals touch everybody. The store's listener runs in the store's own thread, after a commit is durable and before its
-caller is told, so that whoever was told finds the change in force; it only notes generations, under a lock.
+removals touch everybody, and so does the moment at which an assignment that was read begins or ends. The store's
+listener runs in the store's own thread, after a commit is durable and before its caller is told, so that whoever was
+told finds the change in force; it only notes generations, under a lock.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 import msgspec
 
+from studiolo.kernel import clock
 from studiolo.kernel.access.built_in import built_in_roles
-from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Role
+from studiolo.kernel.access.decision import Assignment, CompiledFacts, Facts, Role
 from studiolo.kernel.access.grants import EVERYONE, KnownActions
 from studiolo.kernel.access.scopes import FLAT, Hierarchy
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.store.port import DropResource, PutResource, Row, Store, Write
+from studiolo.kernel.store.port import DropResource, PutResource, Row, Write
 from studiolo.rooms.iam.domain.assignments import Private, Properties, by_principal
+from studiolo.rooms.iam.domain.denials import deny_of
 from studiolo.rooms.iam.domain.principals import GROUPS, SERVICE_PRINCIPALS, USERS, Principal, by_member, candidates, principal_of
-from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, by_guid, permission_of, role_of
-from studiolo.rooms.iam.ports import Heirs
+from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, by_guid, role_of
+from studiolo.rooms.iam.ports import Flat, Heirs, Reading
 
 _ASSIGNMENTS: Final = ROLE_ASSIGNMENTS.lower()
 _DENIES: Final = DENY_ASSIGNMENTS.lower()
@@ -47,6 +51,32 @@ _assignments = msgspec.json.Decoder(_AssignmentDoc)
 _privates = msgspec.json.Decoder(Private)
 
 
+class StoredAssignment(NamedTuple):
+    """A stored assignment: whose it is (small letters), of which kind and birth, and its role's GUID."""
+
+    principal: str
+    kind: str
+    since: str | None
+    role: str
+    id: str
+    properties: Properties
+
+    def with_role(self, role: Role) -> Assignment:
+        """The assignment as the engine reads it."""
+        found = self.properties
+        bounds = found.start_date_time, found.end_date_time
+        return Assignment(self.id, found.principal_id, role, found.scope, found.condition, found.condition_version, *bounds)
+
+
+def assignment_of(row: Row) -> StoredAssignment:
+    """A stored assignment, read."""
+    doc = _assignments.decode(row.doc)
+    found = doc.properties
+    since = _privates.decode(row.private).principal_since if row.private else None
+    role = found.role_definition_id.rpartition("/")[2].lower()
+    return StoredAssignment(found.principal_id.lower(), found.principal_type, since, role, doc.id, found)
+
+
 @dataclass(slots=True)
 class _Kept:
     generation: int
@@ -58,9 +88,9 @@ class _Kept:
 class StoredGrants:
     """The gate's `Grants` and the room's `People`, over the store."""
 
-    def __init__(self, store: Store, *, heirs: Heirs | None = None, known_actions: KnownActions | None = None) -> None:
+    def __init__(self, store: Reading, *, heirs: Heirs | None = None, known_actions: KnownActions | None = None) -> None:
         self._store = store
-        self._heirs = heirs
+        self._heirs = heirs or Flat()
         self._known_actions = known_actions
         self._tree: Hierarchy = FLAT
         self._kept: dict[str, _Kept] = {}
@@ -69,18 +99,20 @@ class StoredGrants:
         self._generation = 1
         self._everybody = 0  # the generation of the last change that touched everybody
         self._changed: dict[str, int] = {}  # by principal, the generation of its last change
+        self._boundary: datetime | None = None  # when the first of the assignments that were read begins or ends
         store.listen(self._note)
 
     # ── what the gate asks ───────────────────────────────────────────────────────────────────────────────────────
 
     def version(self) -> int:
         """A number that grows with every change that may change a decision."""
-        tree = self._heirs.hierarchy() if self._heirs is not None else FLAT
+        if self._boundary is not None and clock.now() >= self._boundary:
+            self._boundary = None  # whoever is asked about next is read again, and brings the next one
+            self._advance((), is_everybody=True)
+        tree = self._heirs.hierarchy()
         if tree is not self._tree:
             self._tree = tree
-            with self._lock:
-                self._generation += 1
-                self._everybody = self._generation
+            self._advance((), is_everybody=True)
         return self._generation
 
     async def facts(self, oid: str) -> CompiledFacts:
@@ -102,6 +134,16 @@ class StoredGrants:
         """The custom security attributes of a principal whose facts were just asked for, by their names in conditions."""
         kept = self._kept.get(oid.lower())
         return kept.principal.attributes if kept is not None and kept.principal is not None else {}
+
+    def hierarchy(self) -> Hierarchy:
+        """The present tree of scopes."""
+        self.version()
+        return self._tree
+
+    @property
+    def known_actions(self) -> KnownActions | None:
+        """Which actions any operation needs; None: all."""
+        return self._known_actions
 
     # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,7 +179,7 @@ class StoredGrants:
     # ── what is gathered ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _gathered(self, oid: str) -> tuple[_Kept, CompiledFacts]:
-        generation = self.version()
+        generation, moment = self.version(), clock.now()
         principal = await self._find(oid)
         births = await self._births(oid, principal)
         facts = Facts(
@@ -145,11 +187,13 @@ class StoredGrants:
             enabled=principal is not None and principal.is_enabled,
             ids=frozenset(births),
             assignments=tuple([found async for found in self._assignments(births, principal.kind if principal else "", oid)]),
-            denies=tuple([_deny(row) async for row in self._denies(births)]),
+            denies=tuple([deny_of(resource_of(row)) async for row in self._denies(births)]),
             hierarchy=self._tree,
             version=generation,
             known_actions=self._known_actions,
+            moment=clock.stamp(moment),
         )
+        self._expect_boundary(facts.assignments, moment)
         compiled = CompiledFacts(facts)
         kept = _Kept(generation, facts.ids, principal, compiled)
         self._keep(oid, kept)
@@ -173,12 +217,16 @@ class StoredGrants:
         """What the principal and its groups hold, less what was given to an earlier principal of the same id, or to another kind of one."""
         for id_, birth in births.items():
             async for row in self._carrying(_ASSIGNMENTS, by_principal(id_)):
-                doc = _assignments.decode(row.doc)
-                found = doc.properties
-                since = _privates.decode(row.private).principal_since if row.private else None
-                role = await self._role(found.role_definition_id.rpartition("/")[2].lower())
-                if role is not None and since in (None, birth) and found.principal_type == (kind if id_ == oid else "Group"):
-                    yield Assignment(doc.id, found.principal_id, role, found.scope, found.condition, found.condition_version)
+                found = assignment_of(row)
+                role = await self.role(found.role)
+                if role is not None and found.since in (None, birth) and found.kind == (kind if id_ == oid else "Group"):
+                    yield found.with_role(role)
+
+    def _expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
+        """Remember when the first of these begins or ends."""
+        bounds = (datetime.fromisoformat(each) for row in assignments for each in (row.starts, row.ends) if each is not None)
+        ahead = [each for each in (*bounds, self._boundary) if each is not None and (each > moment or each == self._boundary)]
+        self._boundary = min(ahead, default=None)
 
     async def _denies(self, births: Mapping[str, str]) -> AsyncIterator[Row]:
         """The deny assignments that name the principal, one of its groups or everybody, each once."""
@@ -189,7 +237,8 @@ class StoredGrants:
                     seen.add(row.key)
                     yield row
 
-    async def _role(self, guid: str) -> Role | None:
+    async def role(self, guid: str) -> Role | None:
+        """The role with this GUID in small letters, as of the last commit."""
         built_in = built_in_roles().get(guid)
         if built_in is not None:
             return built_in
@@ -255,20 +304,3 @@ class StoredGrants:
 
 def _named(facets: Iterable[str]) -> Iterable[str]:
     return (facet[len(_MARK) :] for facet in facets if facet.startswith(_MARK))
-
-
-def _deny(row: Row) -> DenyAssignment:
-    resource = resource_of(row)
-    found = resource.properties
-    return DenyAssignment(
-        id=resource.id.text,
-        scope=found["scope"],
-        principals=tuple(each["id"] for each in found["principals"]),
-        permissions=tuple(map(permission_of, found["permissions"])),
-        excluded=tuple(each["id"] for each in found.get("excludePrincipals", ())),
-        does_not_apply_to_child_scopes=found.get("doNotApplyToChildScopes", False),
-        condition=found.get("condition"),
-        condition_version=found.get("conditionVersion") or "2.0",
-        effect="audit" if found.get("denyAssignmentEffect") == "audit" else "enforced",
-        is_system_protected=found.get("isSystemProtected", False),
-    )

@@ -81,11 +81,12 @@ def principal_of(resource: Resource) -> Principal:
         shown_name=found.get("displayName") or "",
         not_before=resource.private.get(NOT_BEFORE) or "",
         needs_second_factor=found.get("perUserMfaState") == ENFORCED,
-        attributes=_attributes(found.get("customSecurityAttributes") or {}),
+        attributes=custom_attributes(found.get("customSecurityAttributes") or {}),
     )
 
 
-def _attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def custom_attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Custom security attributes by their names in conditions."""
     return {f"{ATTRIBUTES}:{group}_{name}": value for group, values in sets.items() for name, value in values.items()}
 
 

@@ -61,7 +61,7 @@ class Bearer:
 
     `proof` says how the application proved itself: 0 not at all, 1 by a secret, 2 by a certificate. `resource_id` names
     the resource that a managed identity belongs to. A person has a `name`; then `scopes` is what the application may do
-    for them, and `delegation` the leave under which it does so.
+    for them, and `consent` the leave under which it does so.
     """
 
     oid: str
@@ -71,7 +71,7 @@ class Bearer:
     name: str = ""
     shown_name: str = ""
     scopes: tuple[str, ...] = ()
-    delegation: str = ""
+    consent: str = ""
 
     @property
     def is_person(self) -> bool:
@@ -81,7 +81,7 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a token that was believed says. `scopes` and `delegation` are those of a person's token, empty for an application's own."""
+    """What a token that was believed says. `scopes` and `consent` are those of a person's token, empty for an application's own."""
 
     oid: str
     tenant: str
@@ -91,7 +91,7 @@ class Verified:
     not_before: int
     expires_at: int
     scopes: frozenset[str] = frozenset()
-    delegation: str = ""
+    consent: str = ""
 
     @property
     def is_delegated(self) -> bool:
@@ -148,7 +148,7 @@ def claims_of(bearer: Bearer, issuer: Issuer, audience: str, version: Version, *
     if bearer.resource_id:
         claims["xms_mirid"] = bearer.resource_id
     if bearer.is_person:
-        claims |= {"scp": " ".join(bearer.scopes), "sid": bearer.delegation, **_names(bearer, version)}
+        claims |= {"scp": " ".join(bearer.scopes), "sid": bearer.consent, **_names(bearer, version)}
     return claims
 
 
@@ -165,7 +165,7 @@ def id_claims_of(bearer: Bearer, issuer: Issuer, version: Version, nonce: str, *
         "tid": issuer.tenant,
         "uti": token_id,
         "ver": version,
-        "sid": bearer.delegation,
+        "sid": bearer.consent,
         **_names(bearer, version),
     }
     if nonce:

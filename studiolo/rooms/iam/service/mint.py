@@ -116,7 +116,7 @@ class Mint:
             name=person.name or person.oid,
             shown_name=person.shown_name,
             scopes=scopes,
-            delegation=leave.sid,
+            consent=leave.sid,
         )
         at, life = self._time(person, client)
         claims = claims_of(bearer, self.issuer, target.audience, version, at=at, life_seconds=life, token_id=_token_id())

@@ -79,7 +79,7 @@ class TokenReader:
         else:
             verified = known.verified
             verified.check_time(now)
-        if self._revocations.is_over(verified.application, verified.delegation, verified.issued_at):
+        if self._revocations.is_over(verified.application, verified.consent, verified.issued_at):
             raise Unauthenticated("The access token was revoked. Sign in again.")
         principal = await self._people.principal(verified.oid)
         # The same object as before means that nothing about the principal has changed.

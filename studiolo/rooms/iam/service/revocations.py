@@ -1,4 +1,4 @@
-"""What was taken back before its end: single delegations, and all that an application had been given.
+"""What was taken back before its end: single consents, and all that an application had been given.
 
 The list is short and lives in memory, since every call with a token looks at it. An entry leaves when the last token that
 it speaks of has ended by itself.
@@ -50,20 +50,20 @@ class Revocations:
                 await self._store.commit(*(DropEntry(_SPACE, key) for key in over))
             after = entries[-1].key
 
-    def is_over(self, application: str, delegation: str, issued_at: int) -> bool:
-        """Whether something that was issued in this second to an application, under a delegation if there is one, was taken back."""
+    def is_over(self, application: str, consent: str, issued_at: int) -> bool:
+        """Whether something that was issued in this second to an application, under a consent if there is one, was taken back."""
         ends = self._ends
-        return bool(ends) and (ends.get(f"app/{application}", 0) > issued_at or (delegation != "" and f"sid/{delegation}" in ends))
+        return bool(ends) and (ends.get(f"app/{application}", 0) > issued_at or (consent != "" and f"sid/{consent}" in ends))
 
     def first_issue(self, application: str) -> int:
         """The first second in which a token that the application may keep can have been issued."""
         return self._ends.get(f"app/{application}", 0)
 
     @staticmethod
-    def of_delegation(delegation: str) -> PutEntry:
-        """The write that ends every token of a delegation."""
+    def of_consent(consent: str) -> PutEntry:
+        """The write that ends every token of a consent."""
         now = int(clock.epoch())
-        return _put(f"sid/{delegation}", _Kept(now + 1, now + _KEPT_SECONDS))
+        return _put(f"sid/{consent}", _Kept(now + 1, now + _KEPT_SECONDS))
 
     @staticmethod
     def of_application(application: str) -> PutEntry:

@@ -13,7 +13,7 @@ from studiolo.kernel.resource import PLATFORM, Caller, Invocation, JsonObject, R
 from studiolo.kernel.store.port import Emit, PutResource, Store
 from studiolo.rooms.iam.domain import principals
 from studiolo.rooms.iam.domain.principals import NOT_BEFORE, USERS, Principal, principal_id, principal_of
-from studiolo.rooms.iam.service.delegations import Delegations
+from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.revocations import Revocations
 
 _RACES: Final = 5
@@ -22,9 +22,9 @@ _RACES: Final = 5
 class SignOuts:
     """Takes back what people and applications were given."""
 
-    def __init__(self, store: Store, delegations: Delegations) -> None:
+    def __init__(self, store: Store, consents: Consents) -> None:
         self._store = store
-        self._delegations = delegations
+        self._consents = consents
 
     async def everywhere(self, oid: str, caller: Caller = PLATFORM) -> Principal:
         """End every session and token of a person; the person as of now.
@@ -46,7 +46,7 @@ class SignOuts:
                 )
             except Stale:
                 continue
-            await self._delegations.forget(oid)
+            await self._consents.forget(oid)
             return principal_of(changed)
         raise Conflict("The user was changed again and again meanwhile. Try again.")
 

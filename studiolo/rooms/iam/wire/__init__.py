@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from studiolo.rooms.iam.domain.tokens import Issuer
 from studiolo.rooms.iam.service.clients import Clients
+from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.credentials import Credentials
-from studiolo.rooms.iam.service.delegations import Delegations
 from studiolo.rooms.iam.service.grants import TokenService
 from studiolo.rooms.iam.service.grants.authorization_code import AuthorizationCode
 from studiolo.rooms.iam.service.grants.device_code import DeviceCode
+from studiolo.rooms.iam.service.reader import TokenReader
+from studiolo.rooms.iam.service.revocations import Revocations
 from studiolo.rooms.iam.service.sessions import Sessions
 from studiolo.rooms.iam.service.signin import SignIn
 from studiolo.rooms.iam.service.signing import SigningKeys
@@ -23,12 +25,13 @@ from studiolo.rooms.iam.wire.authenticator import Authenticator
 from studiolo.rooms.iam.wire.authorize import authorize_routes
 from studiolo.rooms.iam.wire.device import device_routes
 from studiolo.rooms.iam.wire.forms import Forms
+from studiolo.rooms.iam.wire.graph import graph_surface
 from studiolo.rooms.iam.wire.keys import key_routes
 from studiolo.rooms.iam.wire.signin import render_page, signin_routes
 from studiolo.rooms.iam.wire.tokens import Tokens, token_surface
 from studiolo.wire.http import Judge, Surface
 
-__all__ = ["Authenticator", "Front", "access_routes", "key_routes", "surfaces"]
+__all__ = ["Authenticator", "Front", "access_routes", "graph_surface", "key_routes", "surfaces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,14 @@ class Front:
     codes: AuthorizationCode
     devices: DeviceCode
     keys: SigningKeys
+    reader: TokenReader
+    revocations: Revocations
     issuer: Issuer
     sessions: Sessions
     stamps: Stamps
     signin: SignIn
     credentials: Credentials
-    delegations: Delegations
+    consents: Consents
     signouts: SignOuts
     clients: Clients
     pace: Pace
@@ -56,7 +61,7 @@ def surfaces(front: Front, judge: Judge) -> list[Surface]:
     tokens = Tokens(front.service, front.devices, front.keys, front.issuer, front.pace)
     pages = [
         *signin_routes(front.signin, front.sessions, forms),
-        *account_routes(front.signin, front.credentials, front.delegations, front.signouts, front.clients, forms),
+        *account_routes(front.signin, front.credentials, front.consents, front.signouts, front.clients, forms),
         *device_routes(front.devices, forms, front.pace),
     ]
     return [

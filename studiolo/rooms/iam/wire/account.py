@@ -8,25 +8,24 @@ from typing import Final
 from studiolo.kernel.faults import Fault, Forbidden, Invalid, TooMany
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.service.clients import Clients
+from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.credentials import Credentials
-from studiolo.rooms.iam.service.delegations import Delegations
 from studiolo.rooms.iam.service.signin import SignIn
 from studiolo.rooms.iam.service.signouts import SignOuts
-from studiolo.rooms.iam.wire.forms import MARK, Forms, Visitor, moved, to_sign_in
+from studiolo.rooms.iam.wire.forms import MARK, Forms, Visitor, moved, on_page, to_sign_in
 from studiolo.rooms.iam.wire.signin import chosen_password, enrolment, password_fields, recovery_page, session_cookie
 from studiolo.wire.http import Answer, Call, Permit, Public, Route
 from studiolo.wire.pages import field, hidden, page, problem
-from studiolo.wire.render import status_of
 
 _PURPOSE: Final = "account"
 _OWN: Final = Public("a signed-in person's own account, which is theirs without a role")
 
 
 def account_routes(
-    signin: SignIn, credentials: Credentials, delegations: Delegations, signouts: SignOuts, clients: Clients, forms: Forms
+    signin: SignIn, credentials: Credentials, consents: Consents, signouts: SignOuts, clients: Clients, forms: Forms
 ) -> list[Route]:
     """`/account` and what its forms do."""
-    pages = _Pages(signin, credentials, delegations, signouts, clients, forms)
+    pages = _Pages(signin, credentials, consents, signouts, clients, forms)
     return [
         Route("GET", "/account", _OWN, pages.show, about="the person's own account"),
         Route("POST", "/account/password", _OWN, pages.password, about="changes the password; signs out everywhere else"),
@@ -37,11 +36,11 @@ def account_routes(
 
 class _Pages:
     def __init__(
-        self, signin: SignIn, credentials: Credentials, delegations: Delegations, signouts: SignOuts, clients: Clients, forms: Forms
+        self, signin: SignIn, credentials: Credentials, consents: Consents, signouts: SignOuts, clients: Clients, forms: Forms
     ) -> None:
         self._signin = signin
         self._credentials = credentials
-        self._delegations = delegations
+        self._consents = consents
         self._signouts = signouts
         self._clients = clients
         self._forms = forms
@@ -58,7 +57,7 @@ class _Pages:
         try:
             person = await self._signin.change_password(visitor.person, fields.get("old", ""), chosen_password(fields), call.client)
         except (Invalid, Forbidden, TooMany) as fault:
-            return await self._page(visitor, fault)
+            raise on_page(fault, await self._page(visitor, fault)) from None
         return await self._go_on(call, person)
 
     async def codes(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
@@ -79,7 +78,7 @@ class _Pages:
                 await self._credentials.drop_generator(visitor.person)
                 return moved("/account")
         except Forbidden as fault:
-            return await self._page(visitor, fault)
+            raise on_page(fault, await self._page(visitor, fault)) from None
         found = await self._signin.enrol(visitor.person)
         return page("Set up one-time codes", enrolment(found, hidden(**{MARK: mark, "ticket": found.ticket}), "/account/codes"))
 
@@ -89,7 +88,7 @@ class _Pages:
             return to_sign_in(call)
         fields = await self._forms.checked(call, visitor, _PURPOSE)
         if client := fields.get("client"):
-            await self._delegations.end_client(visitor.person.oid, client)
+            await self._consents.end_client(visitor.person.oid, client)
             return moved("/account")
         await self._signouts.everywhere(visitor.person.oid)
         return page("Signed out everywhere", '<p>All your sessions and tokens are over. <a href="/signin">Sign in again</a></p>')
@@ -117,10 +116,10 @@ class _Pages:
 <h2>Everywhere</h2><form method="post" action="/account/signout">{mark}<button class="quiet">Sign out everywhere</button></form>
 <p><a href="/">Back to your hubs and projects</a></p>
 """
-        return page("Your account", body, status_of(fault) if fault else 200)
+        return page("Your account", body)
 
     async def _applications(self, person: Principal, mark: str) -> str:
-        found = sorted({kept.client for kept in await self._delegations.of(person.oid)})
+        found = sorted({kept.client for kept in await self._consents.of(person.oid)})
         rows: list[str] = []
         for client_id in found:
             client = await self._clients.find(client_id)

@@ -8,15 +8,14 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
+from studiolo.kernel.faults import Fault
 from studiolo.rooms.iam.domain.clients import origin_of
 from studiolo.rooms.iam.domain.tokens import Issuer
 from studiolo.rooms.iam.service.grants.authorization_code import Authorization, AuthorizationCode, answer_of
-from studiolo.rooms.iam.wire.forms import MARK, Forms, Visitor, onward, to_sign_in
+from studiolo.rooms.iam.wire.forms import MARK, Forms, Visitor, on_page, onward, to_sign_in
 from studiolo.rooms.iam.wire.tokens import check_tenant
 from studiolo.wire.http import Answer, Call, Permit, Public, Route
-from studiolo.wire.pages import hidden, page, page_headers
-from studiolo.wire.render import status_of
+from studiolo.wire.pages import hidden, page, page_headers, problem
 
 _PURPOSE: Final = "authorize"
 _NONE: Final = "AADSTS50058: A person must be asked, and prompt=none forbids it."
@@ -61,7 +60,7 @@ class _Pages:
                 return to_sign_in(call)
             return await self._question(call, asked, visitor)
         except Fault as fault:
-            return _refusal(fault)
+            raise _refusal(fault) from None
 
     async def decide(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         try:
@@ -77,7 +76,7 @@ class _Pages:
                 return _answer(asked, {"error": "access_denied", "error_description": "AADSTS65004: The person declined."})
             return _answer(asked, {"code": await self._codes.issue(asked, visitor.person)})
         except Fault as fault:
-            return _refusal(fault)
+            raise _refusal(fault) from None
 
     async def leave(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         return page("Sign out", '<form method="post" action="/signout"><button>Sign out</button></form>')
@@ -138,8 +137,6 @@ def _is_fresh(visitor: Visitor) -> bool:
     return (clock.now() - datetime.fromisoformat(visitor.since)).total_seconds() < _FRESH_SECONDS
 
 
-def _refusal(fault: Fault) -> Answer:
-    """A page, since there is no client that may be told."""
-    if not isinstance(fault, Invalid | Forbidden | NotFound | TooMany | Unauthenticated):
-        raise fault
-    return page("This sign-in cannot go on", f'<p class="problem" role="alert">{escape(fault.message)}</p>', status_of(fault))
+def _refusal(fault: Fault) -> Fault:
+    """The fault with a page, since there is no client that may be told."""
+    return on_page(fault, page("This sign-in cannot go on", problem(fault.message)))

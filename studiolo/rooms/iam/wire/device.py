@@ -10,10 +10,9 @@ from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Fault, NotFound
 from studiolo.rooms.iam.service.grants.device_code import DeviceCode, Pending
 from studiolo.rooms.iam.service.throttle import Pace
-from studiolo.rooms.iam.wire.forms import MARK, Forms, Visitor, to_sign_in
+from studiolo.rooms.iam.wire.forms import MARK, Forms, Visitor, on_page, to_sign_in
 from studiolo.wire.http import Answer, Call, Permit, Public, Route
 from studiolo.wire.pages import field, hidden, page, problem
-from studiolo.wire.render import status_of
 
 _PURPOSE: Final = "device"
 _TRIES_PER_MINUTE: Final = 10
@@ -55,7 +54,7 @@ class _Pages:
                 return await self._question(visitor, code, await self._devices.find(code))
             pending = await self._devices.decide(code, visitor.person, is_yes=choice == "yes")
         except (NotFound, Conflict) as fault:
-            return await self._form(visitor, fault)
+            raise on_page(fault, await self._form(visitor, fault)) from None
         name = escape(pending.client_name)
         if choice == "no":
             return page("Declined", f"<p>{name} was told no. You can close this page.</p>")
@@ -67,7 +66,7 @@ class _Pages:
         body = f"""{problem(fault.message if fault else "")}
 <form class="narrow" method="post" action="/device">{hidden(**{MARK: await self._forms.mark(visitor, _PURPOSE)})}
 {field("code", "Code", hint="The nine letters that the program shows")}<button>Next</button></form>"""
-        return page("Enter the code", body, status_of(fault) if fault else 200)
+        return page("Enter the code", body)
 
     async def _question(self, visitor: Visitor, code: str, pending: Pending) -> Answer:
         ago = max(0, int((clock.now() - datetime.fromisoformat(pending.at)).total_seconds()))

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from studiolo.kernel.faults import Forbidden, Invalid, Unauthenticated
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, Unauthenticated
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.service.sessions import Sessions
 from studiolo.rooms.iam.service.stamps import Stamps
 from studiolo.rooms.iam.wire.authenticator import is_own_page, session_of
 from studiolo.wire.http import Answer, Call
 from studiolo.wire.pages import page, page_headers
+from studiolo.wire.render import status_of
 
 _MAX_FORM: Final = 16_384
 _MAX_FIELDS: Final = 12
 _LONGEST_NEXT: Final = 8192
 MARK: Final = "mark"
+_PAGE: Final = "page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,19 @@ def to_sign_in(call: Call) -> Answer:
     if call.headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return moved(target)
     return page("Sign in", f'<p><a href="{target}">Go on to sign in</a></p>', refresh=target)
+
+
+def on_page(fault: Fault, shown: Answer) -> Fault:
+    """The fault, to be raised, with the page that tells of it: so the record hears of it as of any other refusal."""
+    shown.status = status_of(fault)
+    fault.info[_PAGE] = shown
+    return fault
+
+
+def page_of(fault: Fault) -> Answer | None:
+    """The page that a fault brings along."""
+    found = fault.info.pop(_PAGE, None)
+    return found if isinstance(found, Answer) else None
 
 
 def moved(target: str) -> Answer:

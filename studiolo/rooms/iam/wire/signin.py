@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html import escape
 from typing import Final
-from urllib.parse import quote
 
 from studiolo.kernel.faults import Fault, Forbidden, Invalid, TooMany
 from studiolo.rooms.iam.domain.passwords import SHORTEST
@@ -12,12 +11,13 @@ from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.service.sessions import SESSION_LIFE, SET_PASSWORD, Sessions
 from studiolo.rooms.iam.service.signin import Next, SignIn
 from studiolo.rooms.iam.wire.authenticator import cookie_name, cookie_of, known_cookie_name, session_of
-from studiolo.rooms.iam.wire.forms import Forms, moved, onward
-from studiolo.wire.http import Answer, Call, Permit, Public, Route
+from studiolo.rooms.iam.wire.forms import Forms, moved, on_page, onward, page_of
+from studiolo.wire.http import Answer, Call, Limits, Permit, Public, Route
 from studiolo.wire.pages import field, hidden, page, problem
 from studiolo.wire.render import fault_headers, status_of
 
 _MAX_CODE: Final = 200
+_LONG: Final = Limits(query_characters=16_384)  # an application's whole request, once more encoded
 _KNOWN_LIFE: Final = 180 * 86_400
 _PROVES: Final = Public("proves the caller itself, by a password, a one-time code or a one-time link")
 
@@ -26,7 +26,7 @@ def signin_routes(signin: SignIn, sessions: Sessions, forms: Forms) -> list[Rout
     """`/signin` with its steps, and `/signout`."""
     pages = _Pages(signin, sessions, forms)
     return [
-        Route("GET", "/signin", _PROVES, pages.ask, about="the sign-in form, or a button that redeems a one-time link"),
+        Route("GET", "/signin", _PROVES, pages.ask, about="the sign-in form, or a button that redeems a one-time link", limits=_LONG),
         Route("POST", "/signin", _PROVES, pages.prove, about="begins a session, or asks for the second factor"),
         Route("POST", "/signin/code", _PROVES, pages.second, about="the second factor, or its enrolment"),
         Route("GET", "/signin/password", _PROVES, pages.choose, about="a form that sets a password by a one-time link"),
@@ -62,7 +62,7 @@ class _Pages:
         try:
             found = await self._signin.with_password(name, fields.get("password", ""), call.client, known)
         except (Forbidden, TooMany) as fault:
-            return _again(_form(goal, name, fault.message), fault, call)
+            raise on_page(fault, _form(goal, name, fault.message)) from None
         return await self._next(call, found, goal)
 
     async def second(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
@@ -73,8 +73,8 @@ class _Pages:
             found = await (self._signin.confirm(ticket, code) if is_enrolment else self._signin.with_code(ticket, code))
         except Forbidden as fault:
             if fault.code != "SignInFailed":
-                return _again(_form(goal, "", fault.message), fault, call)
-            return _again(_second(await self._signin.shown_again(ticket), goal, fault.message), fault, call)
+                raise on_page(fault, _form(goal, "", fault.message)) from None
+            raise on_page(fault, _second(await self._signin.shown_again(ticket), goal, fault.message)) from None
         return await self._next(call, found, goal)
 
     async def choose(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
@@ -87,7 +87,7 @@ class _Pages:
         try:
             found = await self._signin.with_link(code, chosen_password(fields))
         except Invalid as fault:
-            return _again(_password_form(code, await self._sessions.of_code(code, SET_PASSWORD), fault.message), fault, call)
+            raise on_page(fault, _password_form(code, await self._sessions.of_code(code, SET_PASSWORD), fault.message)) from None
         return await self._next(call, found, "/")
 
     async def sign_out(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
@@ -207,17 +207,13 @@ def password_fields(name: str) -> str:
     )
 
 
-def _again(answer: Answer, fault: Fault, call: Call) -> Answer:
-    """The form once more, with the status that the fault has."""
-    answer.status = status_of(fault)
-    answer.headers += [pair for pair in fault_headers(fault, call) if pair[0] == "retry-after"]
-    return answer
-
-
 def render_page(fault: Fault, call: Call) -> Answer:
     """A fault as a page that says what to do."""
-    hint = ""
-    if fault.code == "SignInCodeInvalid":
-        hint = "<p>Ask for a new link, or sign in with your password. <code>studiolo up</code> prints a new one at each start.</p>"
-    go_on = f'<p><a href="/signin?next={quote("/", safe="")}">Sign in</a></p>'
-    return _again(page("This did not work", f"{problem(fault.message)}{hint}{go_on}"), fault, call)
+    shown = page_of(fault)
+    if shown is None:
+        hint = ""
+        if fault.code == "SignInCodeInvalid":
+            hint = "<p>Ask for a new link, or sign in with your password. <code>studiolo up</code> prints a new one at each start.</p>"
+        shown = page("This did not work", f'{problem(fault.message)}{hint}<p><a href="/signin">Sign in</a></p>', status_of(fault))
+    shown.headers += [pair for pair in fault_headers(fault, call) if pair[0] == "retry-after"]
+    return shown

@@ -21,6 +21,7 @@ from studiolo.rooms.iam.service.grants.device_code import INTERVAL_SECONDS, Devi
 from studiolo.rooms.iam.service.mint import Issued
 from studiolo.rooms.iam.service.signing import SigningKeys
 from studiolo.rooms.iam.service.throttle import Pace
+from studiolo.rooms.iam.wire.forms import page_of
 from studiolo.wire.http import Answer, Call, Judge, Permit, Public, Route, Surface
 from studiolo.wire.render import status_of
 
@@ -220,7 +221,9 @@ def _basic(header: str) -> tuple[str, str]:
 
 
 def render_entra(fault: Fault, call: Call) -> Answer:
-    """The error shape of the token endpoint."""
+    """The error shape of the token endpoint; a page's fault is a page."""
+    if (shown := page_of(fault)) is not None:
+        return shown
     number, at = refusals.number_of(fault), clock.now().strftime("%Y-%m-%d %H:%M:%SZ")
     correlation = call.headers.get("client-request-id") or call.correlation_id
     code = fault.code if fault.code[:1].islower() else "invalid_request"

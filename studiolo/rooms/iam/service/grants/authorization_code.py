@@ -25,7 +25,7 @@ from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.scopes import Wanted, wanted_of
 from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.clients import Clients
-from studiolo.rooms.iam.service.delegations import Delegations
+from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.grants.asked import Asked
 from studiolo.rooms.iam.service.mint import Issued, Leave, Mint
 
@@ -78,11 +78,11 @@ class AuthorizationCode:
 
     name: ClassVar[str] = NAME
 
-    def __init__(self, store: Store, people: People, clients: Clients, delegations: Delegations, mint: Mint) -> None:
+    def __init__(self, store: Store, people: People, clients: Clients, consents: Consents, mint: Mint) -> None:
         self._store = store
         self._people = people
         self._clients = clients
-        self._delegations = delegations
+        self._consents = consents
         self._mint = mint
 
     async def place(self, query: Mapping[str, str]) -> tuple[Client, str]:
@@ -168,7 +168,7 @@ class AuthorizationCode:
         if (kept.client, kept.client_since) != (proven.client.id, proven.client.since):
             raise refusals.bad_code()
         if kept.is_spent:
-            await self._delegations.end_sid(kept.oid, kept.sid)
+            await self._consents.end_sid(kept.oid, kept.sid)
             raise refusals.reused_code()
         if kept.until <= now or asked.fields.get("redirect_uri", kept.redirect) != kept.redirect:
             raise refusals.bad_code()
@@ -193,12 +193,12 @@ class AuthorizationCode:
         writes: list[Write] = [PutEntry(_SPACE, spent, expect=entry.etag)]
         refresh = ""
         if "offline_access" in kept.openid:
-            refresh, begun = await self._delegations.begin(leave, Wanted(kept.resource, kept.scopes, frozenset(kept.openid)))
+            refresh, begun = await self._consents.begin(leave, Wanted(kept.resource, kept.scopes, frozenset(kept.openid)))
             writes.append(begun)
         try:
             await self._store.commit(*writes)
         except Stale:  # two came with one code at the same moment
-            await self._delegations.end_sid(kept.oid, kept.sid)
+            await self._consents.end_sid(kept.oid, kept.sid)
             raise refusals.reused_code() from None
         return await self._mint.for_person(leave, meant, asked.version, kept.openid, nonce=kept.nonce, refresh=refresh)
 

@@ -23,7 +23,7 @@ from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.scopes import Wanted, wanted_of
 from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.clients import Clients
-from studiolo.rooms.iam.service.delegations import Delegations
+from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.grants.asked import Asked
 from studiolo.rooms.iam.service.mint import Issued, Leave, Mint
 
@@ -75,11 +75,11 @@ class DeviceCode:
 
     name: ClassVar[str] = NAME
 
-    def __init__(self, store: Store, people: People, clients: Clients, delegations: Delegations, mint: Mint) -> None:
+    def __init__(self, store: Store, people: People, clients: Clients, consents: Consents, mint: Mint) -> None:
         self._store = store
         self._people = people
         self._clients = clients
-        self._delegations = delegations
+        self._consents = consents
         self._mint = mint
         self._polled: dict[str, tuple[float, float]] = {}
 
@@ -184,7 +184,7 @@ class DeviceCode:
         writes: list[Write] = [DropEntry(_CODES, key, expect=entry.etag)]
         refresh = ""
         if "offline_access" in pending.openid:
-            refresh, begun = await self._delegations.begin(leave, wanted)
+            refresh, begun = await self._consents.begin(leave, wanted)
             writes.append(begun)
         try:
             await self._store.commit(*writes)

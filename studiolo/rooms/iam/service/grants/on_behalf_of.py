@@ -8,7 +8,7 @@ from studiolo.kernel.faults import Unauthenticated
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.scopes import wanted_of
 from studiolo.rooms.iam.service.clients import Clients
-from studiolo.rooms.iam.service.delegations import Delegations
+from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.grants.asked import Asked
 from studiolo.rooms.iam.service.mint import Issued, Leave, Mint
 from studiolo.rooms.iam.service.reader import TokenReader
@@ -22,9 +22,9 @@ class OnBehalfOf:
 
     name: ClassVar[str] = NAME
 
-    def __init__(self, clients: Clients, delegations: Delegations, reader: TokenReader, mint: Mint) -> None:
+    def __init__(self, clients: Clients, consents: Consents, reader: TokenReader, mint: Mint) -> None:
         self._clients = clients
-        self._delegations = delegations
+        self._consents = consents
         self._reader = reader
         self._mint = mint
 
@@ -49,9 +49,9 @@ class OnBehalfOf:
         (await self._mint.target(wanted.resource)).chosen(wanted)
         if not any(self._mint.is_same(wanted.resource, each) for each in client.delegates):
             raise refusals.no_leave(client.name, wanted.resource)
-        leave = Leave(person, proven, verified.delegation)
+        leave = Leave(person, proven, verified.consent)
         refresh = ""
         if "offline_access" in wanted.openid:
-            refresh, write = await self._delegations.begin(leave, wanted)
-            await self._delegations.store.commit(write)
+            refresh, write = await self._consents.begin(leave, wanted)
+            await self._consents.store.commit(write)
         return await self._mint.for_person(leave, wanted, asked.version, wanted.openid, refresh=refresh)

@@ -1,8 +1,8 @@
-"""Delegations: a person's leave for an application to act as them, continued by refresh tokens that rotate.
+"""Consents: a person's leave for an application to act as them, continued by refresh tokens that rotate.
 
-A refresh token names its delegation and its turn, and carries a mark that only we can make; so nothing of it needs to be
+A refresh token names its consent and its turn, and carries a mark that only we can make; so nothing of it needs to be
 kept, and an answer that was lost on the way can be given again. Each use moves the turn on. An older turn is proof that
-two hold the same token, and ends the delegation with everything that was given under it.
+two hold the same token, and ends the consent with everything that was given under it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from studiolo.rooms.iam.service.mint import Leave
 from studiolo.rooms.iam.service.revocations import Revocations
 from studiolo.rooms.iam.service.stamps import Stamps
 
-_SPACE: Final = "iam.delegations"
+_SPACE: Final = "iam.consents"
 _PREFIX: Final = "studiolo_r1"
 _PURPOSE: Final = "refresh token"
 IDLE_LIFE: Final = timedelta(days=30)
@@ -35,7 +35,7 @@ GRACE: Final = timedelta(seconds=30)
 _MOST_OF_ONE_PERSON: Final = 200
 
 
-class Delegation(msgspec.Struct, frozen=True, rename="camel"):
+class Consent(msgspec.Struct, frozen=True, rename="camel"):
     """One leave. `at` and `since` tie it to its moment and to the birth of the person; `sid` is its name in tokens.
 
     `resource` and `scopes` are what it began with; the command lines may ask for every other service of this studio, too.
@@ -61,11 +61,11 @@ class Delegation(msgspec.Struct, frozen=True, rename="camel"):
         return Wanted(self.resource, self.scopes, frozenset(self.openid))
 
 
-_delegation = msgspec.json.Decoder(Delegation)
+_consent = msgspec.json.Decoder(Consent)
 
 
-class Delegations:
-    """All delegations of the tenant's people."""
+class Consents:
+    """All consents of the tenant's people."""
 
     def __init__(self, store: Store, people: People, stamps: Stamps, revocations: Revocations) -> None:
         self.store = store
@@ -74,14 +74,14 @@ class Delegations:
         self._revocations = revocations
 
     async def begin(self, leave: Leave, wanted: Wanted) -> tuple[str, PutEntry]:
-        """A new delegation: its first refresh token, and the write that begins it.
+        """A new consent: its first refresh token, and the write that begins it.
 
         Who proved itself when it began must do so whenever it goes on.
         """
         person, client = leave.person, leave.proven.client
         now = clock.now()
         at = clock.stamp(now)
-        kept = Delegation(
+        kept = Consent(
             sid=leave.sid,
             client=client.id,
             client_since=client.since,
@@ -100,8 +100,8 @@ class Delegations:
         await self._make_room(person.oid)
         return await self._text(key, 1), PutEntry(_SPACE, Entry(key, clock.new_tag(), msgspec.json.encode(kept)), expect=ABSENT)
 
-    async def turn(self, text: str, proven: Proven) -> tuple[Delegation, Principal, str]:
-        """Use a refresh token: the delegation, its person as of now, and the next refresh token.
+    async def turn(self, text: str, proven: Proven) -> tuple[Consent, Principal, str]:
+        """Use a refresh token: the consent, its person as of now, and the next refresh token.
 
         Raises:
             Invalid: it is none, not this client's, over, taken back, or was used before (code `invalid_grant`).
@@ -111,7 +111,7 @@ class Delegations:
             entry = await self.store.entry(_SPACE, key)
             if entry is None:
                 raise refusals.dead_refresh_token()
-            kept = _delegation.decode(entry.doc)
+            kept = _consent.decode(entry.doc)
             is_theirs = (kept.client, kept.client_since) == (proven.client.id, proven.client.since)
             if not is_theirs or (kept.needs_proof and not proven.is_proven):
                 raise refusals.dead_refresh_token()
@@ -132,29 +132,29 @@ class Delegations:
         raise refusals.dead_refresh_token()
 
     async def end_sid(self, oid: str, sid: str) -> None:
-        """Take back one delegation by its name in tokens, with every token that was given under it."""
-        entries = [entry for entry in await self._of(oid) if _delegation.decode(entry.doc).sid == sid]
-        await self.store.commit(Revocations.of_delegation(sid), *(DropEntry(_SPACE, entry.key) for entry in entries))
+        """Take back one consent by its name in tokens, with every token that was given under it."""
+        entries = [entry for entry in await self._of(oid) if _consent.decode(entry.doc).sid == sid]
+        await self.store.commit(Revocations.of_consent(sid), *(DropEntry(_SPACE, entry.key) for entry in entries))
 
     async def end_client(self, oid: str, client: str) -> None:
         """Take back everything that one person let one application do."""
         for entry in await self._of(oid):
-            if _delegation.decode(entry.doc).client == client:
+            if _consent.decode(entry.doc).client == client:
                 await self.store.commit(*self._end(entry))
 
     async def forget(self, oid: str) -> None:
-        """Forget the delegations of a person who is signed out everywhere; safe to repeat."""
+        """Forget the consents of a person who is signed out everywhere; safe to repeat."""
         entries = await self._of(oid)
         if entries:
             await self.store.commit(*(DropEntry(_SPACE, entry.key) for entry in entries))
 
-    async def of(self, oid: str) -> list[Delegation]:
+    async def of(self, oid: str) -> list[Consent]:
         """What a person lets applications do at present."""
-        found = [_delegation.decode(entry.doc) for entry in await self._of(oid)]
+        found = [_consent.decode(entry.doc) for entry in await self._of(oid)]
         return [kept for kept in found if await self._alive(kept) is not None]
 
-    async def _alive(self, kept: Delegation) -> Principal | None:
-        """The person of a delegation that still holds."""
+    async def _alive(self, kept: Consent) -> Principal | None:
+        """The person of a consent that still holds."""
         person = await self._people.principal(kept.oid)
         if person is None or not person.is_enabled or person.since != kept.since or kept.at < person.not_before:
             return None
@@ -163,7 +163,7 @@ class Delegations:
 
     @staticmethod
     def _end(entry: Entry) -> list[Write]:
-        return [DropEntry(_SPACE, entry.key), Revocations.of_delegation(_delegation.decode(entry.doc).sid)]
+        return [DropEntry(_SPACE, entry.key), Revocations.of_consent(_consent.decode(entry.doc).sid)]
 
     async def _of(self, oid: str) -> Sequence[Entry]:
         return await self.store.entries(_SPACE, prefix=f"{oid}/")
@@ -174,8 +174,8 @@ class Delegations:
         if len(entries) < _MOST_OF_ONE_PERSON // 2:
             return
         now = clock.stamp(clock.now())
-        kept = sorted(((_delegation.decode(entry.doc), entry.key) for entry in entries), key=lambda pair: pair[0].turned_at)
-        over = {key for delegation, key in kept if _end_of(delegation) <= now}
+        kept = sorted(((_consent.decode(entry.doc), entry.key) for entry in entries), key=lambda pair: pair[0].turned_at)
+        over = {key for consent, key in kept if _end_of(consent) <= now}
         over |= {key for _, key in kept[: max(0, len(kept) + 1 - _MOST_OF_ONE_PERSON)]}
         if over:
             await self.store.commit(*(DropEntry(_SPACE, key) for key in over))
@@ -193,7 +193,7 @@ class Delegations:
         return f"{pieces[1]}/{pieces[2]}", int(pieces[3])
 
 
-def _end_of(kept: Delegation) -> str:
+def _end_of(kept: Consent) -> str:
     return min(kept.ends, _after(kept.turned_at, IDLE_LIFE))
 
 
