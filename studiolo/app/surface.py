@@ -122,6 +122,7 @@ def activity_surface(store: Store, authenticator: Authenticator, judge: Judge) -
                 "caller": line.caller,
                 "resourceId": line.target,
                 "eventDataId": str(line.seq),
+                **({"properties": msgspec.json.decode(line.doc)} if line.doc != b"{}" else {}),
             }
             for line in lines
         ]

@@ -160,6 +160,8 @@ class Cleared:
 
     remarks: tuple[Remark, ...] = ()
     fence: Fence | None = None
+    # Resources that what is written replaces; they go.
+    gone: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A named POST on one resource. Its permission is `{type}/{permission or name}/action`."""
+    """A named POST on one resource. Its permission is `{type}/{permission or name}/action`.
+
+    One that `is_secret` gives out or changes a secret: the record tells of it before it runs, and before its answer leaves.
+    """
 
     name: str
     run: Callable[[Invocation], Awaitable[JsonObject | Accepted | None]]

@@ -9,7 +9,7 @@ from studiolo.kernel.documents import row_of
 from studiolo.kernel.faults import Invalid, Stale
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Change, Cleared, Draft, Resource, ResourceType, SystemData
-from studiolo.kernel.store.port import ABSENT, Emit, Entry, PutEntry, PutResource, Write
+from studiolo.kernel.store.port import ABSENT, DropResource, Emit, Entry, PutEntry, PutResource, Write
 
 
 def check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | None, if_none_match: str | None) -> None:
@@ -65,6 +65,9 @@ def asides(change: Change, cleared: Cleared) -> list[Write]:
         Emit(change.at, each.action, each.status, change.id.key, change.caller.oid, msgspec.json.encode(each.info))
         for each in cleared.remarks
     ]
+    for each in cleared.gone:
+        found.append(DropResource(each.id.key, each.type.lower(), expect=each.etag))
+        found.append(Emit(change.at, f"{each.type}/delete", "Succeeded", each.id.key, change.caller.oid, b"{}"))
     if cleared.fence is not None:
         entry = Entry(cleared.fence.key, clock.new_tag(), b"{}")
         found.append(PutEntry(cleared.fence.space, entry, expect=cleared.fence.etag or ABSENT))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from studiolo.kernel.resource import ResourceType
+from studiolo.rooms.hubs.domain import heir_of, reach_of
 from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Keys, Resources
 from studiolo.rooms.hubs.provider import workspaces
 from studiolo.rooms.hubs.service import WorkspaceService
 
-__all__ = ["WorkspaceService", "room"]
+__all__ = ["WorkspaceService", "heir_of", "reach_of", "room"]
 
 
 def room(

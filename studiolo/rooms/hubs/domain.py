@@ -50,6 +50,8 @@ _COMPUTED: Final = (
     "error",
 )
 _FLAGS: Final = frozenset({"hbiWorkspace", "v1LegacyMode", "enableDataIsolation", "allowRoleAssignmentOnRG"})
+REACHES: Final = {reach.lower(): reach for reach in ("None", "Projects")}
+GIVES_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 _IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
 _DEPENDENTS: Final = (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults"))
 _IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
@@ -125,6 +127,28 @@ def hub_of(properties: JsonObject) -> ResourceId | None:
     return hub
 
 
+def reach_of(properties: JsonObject, kept: JsonObject | None = None) -> str:
+    """How far the roles on a hub reach: `None`, or `Projects`. A write that leaves it out keeps it.
+
+    Raises:
+        Invalid: another word (code `InvalidRoleInheritance`).
+    """
+    text = str(properties.get("roleInheritance") or (kept or {}).get("roleInheritance") or "None")
+    if text.lower() not in REACHES:
+        raise Invalid(
+            f"'roleInheritance' is None (roles on the hub hold there alone) or Projects (in its projects too), not '{text[:50]}'.",
+            code="InvalidRoleInheritance",
+            target="properties.roleInheritance",
+        )
+    return REACHES[text.lower()]
+
+
+def heir_of(workspace: Resource) -> tuple[str, str] | None:
+    """A project and its hub, by key; None for another workspace."""
+    hub = hub_of(workspace.properties) if workspace.kind == PROJECT else None
+    return (workspace.id.key, hub.key) if hub is not None else None
+
+
 def identities_of(identity: JsonObject | None) -> list[ResourceId]:
     """The user-assigned identities that a workspace's identity names.
 
@@ -179,7 +203,8 @@ def demands(change: Change) -> list[Demand]:
 
     Making or changing a hub needs `hubs/write`, removing one `hubs/delete`; making a project needs `hubs/join/action` on
     its hub. An account, a vault or an identity that the caller names is used on the caller's behalf from then on, so the
-    caller must be allowed to write, or to assign, it.
+    caller must be allowed to write, or to assign, it. To let the hub's roles reach its projects, or no longer, is to give
+    and to take roles.
     """
     kind = kind_of(change.new.kind)
     if change.is_delete:
@@ -194,6 +219,8 @@ def demands(change: Change) -> list[Demand]:
         text = change.new.properties.get(member)
         if text and text.lower() != str(kept.get(member, "")).lower():
             found.append(Demand(f"{type_name}/write", parse(text)))
+    if reach_of(change.new.properties, kept) != reach_of(kept):
+        found.append(Demand(GIVES_ROLES, change.id))
     return [*found, Demand(f"{TYPE}/hubs/write", change.id)] if kind == HUB else found
 
 
@@ -214,12 +241,16 @@ def admit(change: Change) -> Draft:
         raise Invalid("The location property is required for this definition.", code="LocationRequired", target="location")
     if kind == PROJECT:
         asked = _as_project(change, asked)
+        if "roleInheritance" in asked:
+            raise Invalid("A project passes no roles on; set 'roleInheritance' on its hub.", target="properties.roleInheritance")
     elif "hubResourceId" in asked:
         raise Invalid(f"Only a project has a hub; '{change.id.name}' is of kind {kind}.", target="properties.hubResourceId")
     else:
         _check_dependents(change, asked)
     if asked.get("encryption") is not None:
         asked["encryption"] = _encryption(msgspec.convert(asked["encryption"], JsonObject), old)
+    if kind == HUB:  # the others say nothing of it
+        asked["roleInheritance"] = reach_of(asked, old.properties if old else {})
     _refuse_walls_that_would_not_hold(asked)
     kept = old.properties.get("workspaceId") if old else None
     return msgspec.structs.replace(
@@ -252,12 +283,6 @@ def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
             asked.get("systemDatastoresAuthMode"),
             ("accesskey", "auto"),
             "Datastores hand out short-lived signatures.",
-        ),
-        (
-            "roleInheritance",
-            asked.get("roleInheritance"),
-            ("None",),
-            "Assign the role at the resource group that holds hub and projects, or at each project.",
         ),
     ):
         if value is not None and str(value).lower() not in {word.lower() for word in kept}:

@@ -39,6 +39,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
             *domain.JOIN,
             domain.ASSIGN_IDENTITY,
             domain.DESTROY_KEYS,
+            domain.GIVES_ROLES,
         ),
         actions=(
             Action("diagnose", service.diagnose),

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
+from studiolo.rooms.iam.backends.seals import Seals
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.backends.worlds import StoredWorlds
 from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
+from studiolo.rooms.iam.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS, group_above, membership_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Actions, Flat, Heirs, Objects, Sealer
+from studiolo.rooms.iam.ports import Actions, Flat, Heirs, KeyHolder, Objects
 from studiolo.rooms.iam.provider import Parts, iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
@@ -27,6 +30,7 @@ from studiolo.rooms.iam.service.grants import TokenService, authorization_code, 
 from studiolo.rooms.iam.service.graph import GraphDirectory
 from studiolo.rooms.iam.service.guards import Guards
 from studiolo.rooms.iam.service.invitations import Invitations
+from studiolo.rooms.iam.service.management import ManagementGroups
 from studiolo.rooms.iam.service.mint import Mint
 from studiolo.rooms.iam.service.owners import Owners
 from studiolo.rooms.iam.service.passwords import Hasher
@@ -44,7 +48,24 @@ from studiolo.rooms.iam.service.throttle import Pace
 from studiolo.rooms.iam.wire import Authenticator, Front, access_routes, graph_surface, key_routes, surfaces
 from studiolo.wire.http import Judge, Route, Surface
 
-__all__ = ["Audiences", "Authenticator", "Beginning", "Iam", "Identity", "Question", "audiences_of", "open_iam"]
+__all__ = [
+    "MANAGEMENT_GROUPS",
+    "MEMBERSHIPS",
+    "Audiences",
+    "Authenticator",
+    "Beginning",
+    "Iam",
+    "Identity",
+    "Question",
+    "accept_rights",
+    "audiences_of",
+    "group_above",
+    "membership_of",
+    "open_iam",
+]
+
+
+_OWNER: Final = "authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +75,7 @@ class Iam:
     tenant: str
     types: Sequence[ResourceType]
     grants: StoredGrants
+    seals: Seals
     directory: Directory
     access: AccessService
     reach: ReachService
@@ -96,9 +118,14 @@ class Iam:
         return [*access_routes(self.access, self.reach, self.simulator, people), *key_routes(self.keys, people)]
 
 
+async def accept_rights(store: Store, sealer: KeyHolder) -> int:
+    """Seal the rows that rights rest on as they are now, whoever wrote them; gives how many."""
+    return await Seals(store, await sealer.data_key(_OWNER)).accept()
+
+
 async def open_iam(
     store: Store,
-    sealer: Sealer,
+    sealer: KeyHolder,
     audiences: Audiences,
     origin: str,
     *,
@@ -111,22 +138,29 @@ async def open_iam(
     """
     heirs = heirs or Flat()
     tenant = await ensure_tenant(store)
-    grants = StoredGrants(store, heirs=heirs, known_actions=known_actions)
+    seals = Seals(store, await sealer.data_key(_OWNER))
+    await seals.open()
+    grants = StoredGrants(store, heirs=heirs, known_actions=known_actions, seals=seals)
+    await grants.refresh()
     gate = Gate(grants)
-    secrets, certificates = ClientSecrets(store, gate), Certificates(store, gate)
+    delegation = Delegation(gate, grants)
+    secrets = ClientSecrets(store, gate, delegation)
+    certificates = Certificates(store, secrets.require_giver)
     directory = Directory(store, grants, secrets, tenant)
     worlds = StoredWorlds(store, grants)
     reach = ReachService(grants, worlds, directory, known_actions)
     access = AccessService(store, grants, directory, heirs, reach)
     owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
-    guards = Guards(store, grants, directory, Delegation(gate, grants), owners)
+    guards = Guards(store, grants, directory, delegation, owners)
+    groups = ManagementGroups(store, heirs, owners, tenant)
     clients = Clients(directory, secrets, certificates, tenant)
     front = _front(store, sealer, grants, directory, clients, Issuer(origin, tenant), audiences)
-    invitations = Invitations(front.sessions, front.credentials, front.signouts, directory, gate, origin)
+    invitations = Invitations(front.sessions, front.credentials, front.signouts, directory, delegation, origin)
     return Iam(
         tenant=tenant,
-        types=iam_types(Parts(directory, secrets, certificates, invitations, front.signouts, access, guards)),
+        types=iam_types(Parts(directory, secrets, certificates, invitations, front.signouts, access, guards, groups)),
         grants=grants,
+        seals=seals,
         directory=directory,
         access=access,
         reach=reach,
@@ -138,7 +172,7 @@ async def open_iam(
 
 
 def _front(
-    store: Store, sealer: Sealer, people: StoredGrants, directory: Directory, clients: Clients, issuer: Issuer, audiences: Audiences
+    store: Store, sealer: KeyHolder, people: StoredGrants, directory: Directory, clients: Clients, issuer: Issuer, audiences: Audiences
 ) -> Front:
     """What the token endpoint and the pages for people stand on."""
     keys, stamps, revocations = SigningKeys(store, sealer), Stamps(store, sealer), Revocations(store)

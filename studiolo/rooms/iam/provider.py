@@ -8,7 +8,8 @@ from functools import partial
 from studiolo.kernel.faults import NotOffered
 from studiolo.kernel.resource import Action, Change, Draft, JsonObject, Resource, ResourceType, Step
 from studiolo.rooms.iam import schema
-from studiolo.rooms.iam.domain import assignments, denials, ownership, principals, roles
+from studiolo.rooms.iam.domain import assignments, denials, management, ownership, principals, roles
+from studiolo.rooms.iam.domain.management import DESCENDANTS, MANAGEMENT_GROUPS, MEMBERSHIPS
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, GROUPS, SERVICE_PRINCIPALS, SIGN_IN_POLICIES, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.access import AccessService
@@ -16,6 +17,7 @@ from studiolo.rooms.iam.service.certificates import Certificates
 from studiolo.rooms.iam.service.directory import Directory
 from studiolo.rooms.iam.service.guards import Guards
 from studiolo.rooms.iam.service.invitations import Invitations
+from studiolo.rooms.iam.service.management import ManagementGroups
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 from studiolo.rooms.iam.service.signouts import SignOuts
 
@@ -36,12 +38,18 @@ class Parts:
     signouts: SignOuts
     access: AccessService
     guards: Guards
+    groups: ManagementGroups
 
 
 def iam_types(parts: Parts) -> list[ResourceType]:
     """All types of this room."""
     people = [_users(parts), _groups(parts), _service_principals(parts), _applications(parts), _policies()]
-    return [*people, *_authorization_types(parts.access, parts.guards), _identity_type(parts.directory)]
+    return [
+        *people,
+        *_authorization_types(parts.access, parts.guards),
+        *_management_types(parts.groups),
+        _identity_type(parts.directory),
+    ]
 
 
 def _users(parts: Parts) -> ResourceType:
@@ -122,9 +130,9 @@ def _applications(parts: Parts) -> ResourceType:
         name_pattern=_GUID,
         actions=(
             Action("addPassword", parts.secrets.add, is_secret=True),
-            Action("removePassword", parts.secrets.remove),
-            Action("addKey", parts.certificates.add),
-            Action("removeKey", parts.certificates.remove),
+            Action("removePassword", parts.secrets.remove, is_secret=True),
+            Action("addKey", parts.certificates.add, is_secret=True),
+            Action("removeKey", parts.certificates.remove, is_secret=True),
             Action("revokeTokens", parts.signouts.revoke_application),
         ),
     )
@@ -198,6 +206,46 @@ def _authorization_types(access: AccessService, guards: Guards) -> list[Resource
             lists=access.permissions,
             verbs=frozenset({"list"}),
             is_extension=True,
+        ),
+    ]
+
+
+def _management_types(groups: ManagementGroups) -> list[ResourceType]:
+    return [
+        ResourceType(
+            name=MANAGEMENT_GROUPS,
+            about="Groups above subscriptions, at most six deep; what is assigned at one holds in everything below it.",
+            schema=schema.ManagementGroup,
+            admit=groups.admit,
+            needs=groups.needs,
+            demands=groups.demands,
+            guard=groups.guard,
+            facets=management.group_facets,
+            name_pattern=r"^[A-Za-z0-9_\-().]{0,89}[A-Za-z0-9_\-()]$",
+            creates_with_ok=True,
+        ),
+        ResourceType(
+            name=MEMBERSHIPS,
+            about="Which subscription lies in a management group; a PUT moves it there.",
+            schema=schema.Membership,
+            admit=management.admit_membership,
+            needs=management.membership_needs,
+            kin=management.membership_kin,
+            demands=management.membership_demands,
+            guard=groups.guard_membership,
+            facets=management.membership_facets,
+            verbs=_NO_PATCH,
+            name_pattern=_GUID,
+            creates_with_ok=True,
+        ),
+        ResourceType(
+            name=DESCENDANTS,
+            about="Everything below a management group.",
+            schema=schema.OwnPermissions,
+            admit=_not_written,
+            lists=groups.descendants,
+            verbs=frozenset({"list"}),
+            permission_name=MANAGEMENT_GROUPS,
         ),
     ]
 

@@ -140,6 +140,20 @@ class OwnPermissions(msgspec.Struct):
     """What a caller may do at a scope; computed."""
 
 
+class ManagementGroup(msgspec.Struct):
+    """A group above subscriptions."""
+
+    displayName: str | None = None
+    tenantId: str | None = None
+    details: dict[str, Any] | None = None
+
+
+class Membership(msgspec.Struct):
+    """A subscription in a management group; computed."""
+
+    displayName: str | None = None
+
+
 class UserAssignedIdentity(msgspec.Struct):
     """An identity that is a resource of its own."""
 

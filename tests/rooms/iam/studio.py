@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from studiolo.app.plugs import DirectoryObjects, Resources
+from studiolo.app.tree import ScopeTree
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, parse
@@ -69,6 +70,7 @@ class Studio:
     operations: Operations
     front: Front
     beginning: Beginning
+    tree: ScopeTree
 
     async def close(self) -> None:
         await self.operations.stop()
@@ -155,17 +157,27 @@ def basic(client: str, secret: str) -> str:
 
 async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
     """A studio on files in `path`, begun."""
+    studio = await open_node(path, origin)
+    await studio.iam.start()
+    for place in (HERE, GROUP):
+        await studio.control.put(PLATFORM, parse(place), {"location": "local"})
+    studio.beginning = await studio.iam.bootstrap.begin(SUBSCRIPTION)
+    return studio
+
+
+async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
+    """One process's view of the studio on files in `path`, which need not have begun."""
     store = SqliteStore(path / "studiolo.db")
-    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences_of([origin], ml=["https://ml.azure.localhost"]), origin)
+    tree = ScopeTree(store)
+    await tree.load()
+    audiences = audiences_of([origin], ml=["https://ml.azure.localhost"])
+    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences, origin, heirs=tree)
     gate = Gate(iam.grants)
     operations = Operations(store, owner="test")
     control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)
-    await iam.start()
-    for place in (HERE, GROUP):
-        await control.put(PLATFORM, parse(place), {"location": "local"})
     arm = ArmSurface(control, iam.authenticator(), [Surface("resource manager", iam.routes(), gate, render_arm)])
     resources = Resources()
     resources.control = control
     graph = iam.graph(DirectoryObjects(resources), gate)
-    front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere())
-    return Studio(store, iam, gate, control, operations, front, await iam.bootstrap.begin(SUBSCRIPTION))
+    front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere(), versions=iam.grants)
+    return Studio(store, iam, gate, control, operations, front, Beginning(iam.tenant, "", "", None), tree)

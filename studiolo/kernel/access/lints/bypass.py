@@ -23,6 +23,9 @@ def bypassed(condition: Condition, permissions: Iterable[Permission], scope: str
         for offer in granted(permissions)
         if any(not condition.residue(offer.action, way.sub_operations).is_fixed for way in offer.variants)
     ]
+    if any(offer.plane == "data" for offer in restricted):
+        # Reader and its like read the properties of containers everywhere: that is no way to the bytes which are guarded.
+        restricted = [offer for offer in restricted if offer.plane == "data" or not offer.action.endswith("/read")]
     chain = frozenset(holder.facts.hierarchy.chain(scope_key(scope)))
     for other in sorted(holder.facts.assignments, key=lambda each: each.id):
         if other.condition is not None or other.id.lower() == own.lower() or scope_key(other.scope) not in chain:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Invalid, NotFound, Stale
-from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import Invocation, JsonObject, Resource
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.clients import Client
-from studiolo.rooms.iam.domain.principals import GIVES_ROLES
 from studiolo.rooms.iam.domain.tokens import SKEW_SECONDS
 
 if TYPE_CHECKING:
@@ -80,11 +78,11 @@ _kept = msgspec.json.Decoder(Kept)
 
 
 class Certificates:
-    """The certificates of all applications. `gate` is asked before one is added."""
+    """The certificates of all applications. `require_giver` refuses a caller who may not give out proofs of an application."""
 
-    def __init__(self, store: Store, gate: Gate) -> None:
+    def __init__(self, store: Store, require_giver: Callable[[Invocation], Awaitable[None]]) -> None:
         self._store = store
-        self._gate = gate
+        self._require_giver = require_giver
 
     async def of(self, app_id: str, since: str) -> Sequence[Kept]:
         """The certificates of the application that was born at `since`."""
@@ -130,11 +128,11 @@ class Certificates:
         """POST addKey: register a certificate (`keyCredential.key`: PEM, or DER in base64).
 
         Raises:
-            Forbidden: the caller may not assign roles to the application: its certificate is worth all that it holds.
+            Forbidden: the caller may not assign to the application what it holds: its certificate is worth all of that.
             Invalid: it is no certificate with an RSA key of 2048 bits or more, or it has ended.
             Conflict: the application has it already, or has 20 of them.
         """
-        await self._gate.require(call.caller, GIVES_ROLES, call.resource.id.text)
+        await self._require_giver(call)
         credential: Any = call.body.get("keyCredential") or {}
         if not isinstance(credential, dict):
             raise Invalid("'keyCredential' must be an object.", target="keyCredential")

@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from studiolo.kernel.access.conditions import check_condition
-from studiolo.kernel.access.grants import DenyAssignment, Permission
 from studiolo.kernel.access.lints import Finding, bypassed, lint_deny, lint_grant, refused
 from studiolo.kernel.access.scopes import MANAGEMENT_GROUPS, ROOT, scope_key
 from studiolo.kernel.documents import resource_of, row_of
@@ -27,7 +26,7 @@ from studiolo.rooms.iam.domain.principals import APPLICATIONS, GIVES_ROLES, GROU
 from studiolo.rooms.iam.domain.roles import CUSTOM, DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory
-from studiolo.rooms.iam.service.owners import UNDENIES, Owners, Plan, covers
+from studiolo.rooms.iam.service.owners import UNDENIES, Owners, Plan, covers, may_lock_out
 from studiolo.rooms.iam.service.records import made
 
 _MOST_ROLES: Final = 5000
@@ -104,11 +103,11 @@ class Guards:
 
     async def _keep_owner(self, change: Change, old: Resource | None) -> Fence | None:
         """Look whether owners stay, if the assignment makes one."""
-        if old is None or not _is_high(scope_of(old.id)):
+        if old is None or not (_is_high(scope_of(old.id)) or await self._owners.closed()):
             return None
         facet = roles.by_guid(roles.guid_of(old.properties["roleDefinitionId"]))
         found = (await self._store.by_facet(ROLE_DEFINITIONS.lower(), facet, limit=1)).rows
-        if not found or not covers(roles.role_of(resource_of(found[0])).permissions, GIVES_ROLES):
+        if not found or not covers(roles.role_of(resource_of(found[0])).permissions, GIVES_ROLES, UNDENIES):
             return None
         return await self._owners.keep(_plan(change, assignments.facets))
 
@@ -131,7 +130,7 @@ class Guards:
             return Cleared(remarks(override, passed))
         await self._check_holders(change)
         before = tuple(map(roles.permission_of, change.old.properties["permissions"]))
-        is_high = covers(before, GIVES_ROLES) and before != permissions
+        is_high = covers(before, GIVES_ROLES, UNDENIES) and before != permissions
         return Cleared(remarks(override, passed), await self._owners.keep(_plan(change, roles.facets)) if is_high else None)
 
     async def _has_all_roles(self) -> bool:
@@ -174,7 +173,7 @@ class Guards:
         passed: Sequence[Finding] = ()
         if condition is not None:
             passed = refused(lint_deny(check_condition(condition, "2.0"), deny.permissions), override.checks)
-        fence = await self._owners.keep(_plan(change, denials.facets), denied=deny.scope) if _may_lock_out(deny) else None
+        fence = await self._owners.keep(_plan(change, denials.facets), denied=deny.scope) if may_lock_out(deny) else None
         return Cleared(remarks(override, passed), fence)
 
     # ── the directory ────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,8 +208,8 @@ class Guards:
     async def _keep_without(self, change: Change, oid: str) -> Fence | None:
         """Look whether owners stay, if this principal holds rights that make one."""
         held = (await self._grants.facts(oid)).facts.assignments
-        is_owner = any(_is_high(each.scope) and covers(each.role.permissions, GIVES_ROLES, UNDENIES) for each in held)
-        if not is_owner and not await self._is_spared(oid):
+        high = [each for each in held if covers(each.role.permissions, GIVES_ROLES, UNDENIES)]
+        if not any(_is_high(each.scope) for each in high) and not ((high or await self._is_spared(oid)) and await self._owners.closed()):
             return None
         if change.id.type.lower() == APPLICATIONS.lower():
             return await self._owners.keep(Plan(gone=[principals.principal_id(SERVICE_PRINCIPALS, oid).key]))
@@ -225,11 +224,6 @@ def _is_high(scope: str) -> bool:
     """Whether owners of a scope are owners of a subscription or of more."""
     key = scope_key(scope)
     return key == ROOT or key.startswith(MANAGEMENT_GROUPS) or (key.startswith("/subscriptions/") and key.count("/") == 2)
-
-
-def _may_lock_out(deny: DenyAssignment) -> bool:
-    permissions: Iterable[Permission] = deny.permissions
-    return deny.effect == "enforced" and covers(permissions, GIVES_ROLES, UNDENIES)
 
 
 def _after(change: Change) -> Resource:

@@ -17,13 +17,14 @@ from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Ask
 from studiolo.kernel.access.blocks import blocks_of
 from studiolo.kernel.access.decision import CompiledFacts, Role, decide
-from studiolo.kernel.access.grants import Permission
+from studiolo.kernel.access.grants import DenyAssignment, Permission
 from studiolo.kernel.access.scopes import ROOT, Hierarchy, scope_key
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Conflict
 from studiolo.kernel.gate import Grants
 from studiolo.kernel.resource import Fence
 from studiolo.kernel.store.port import Row, Store
+from studiolo.rooms.iam.domain.denials import deny_of
 from studiolo.rooms.iam.domain.principals import GIVES_ROLES, GROUPS, candidates, principal_of
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS
 from studiolo.rooms.iam.ports import Heirs, Reading
@@ -70,6 +71,7 @@ class Owners:
         wanted = [(GIVES_ROLES, scope) for scope in [ROOT, *await self._subscriptions()]]
         if denied is not None:
             wanted += [(UNDENIES, scope) for scope in dict.fromkeys([*(scope for _, scope in wanted), denied])]
+        wanted += [(UNDENIES, scope) for scope in await self.closed()]
         for action, scope in wanted:
             await self._check(action, scope, hierarchy, hierarchy, planned)
         return Fence(_SPACE, _KEY, entry.etag if entry else None)
@@ -89,6 +91,17 @@ class Owners:
             "without a condition and without an end. Make somebody else Owner there first.",
             code="LastOwner",
         )
+
+    async def closed(self) -> list[str]:
+        """The scopes of the deny assignments that take away the right to take them back: somebody there must keep it."""
+        found: list[str] = []
+        after: str | None = ""
+        while after is not None:
+            page = await self._store.below("", type_name=DENY_ASSIGNMENTS.lower(), after=after, limit=500)
+            denies = [deny_of(resource_of(row)) for row in page.rows]
+            found += [deny.scope for deny in denies if may_lock_out(deny)]
+            after = page.next
+        return list(dict.fromkeys(found))
 
     async def _subscriptions(self) -> list[str]:
         found: list[str] = []
@@ -159,6 +172,11 @@ class Owners:
         environment = {"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False}
         ask = Ask(oid, action, scope, principal_attributes=principal.attributes, environment=environment)
         return decide(ask, compiled).allowed
+
+
+def may_lock_out(deny: DenyAssignment) -> bool:
+    """Whether a deny assignment takes away the right to give roles, or to take deny assignments back."""
+    return deny.effect == "enforced" and not deny.is_system_protected and covers(deny.permissions, GIVES_ROLES, UNDENIES)
 
 
 def covers(permissions: Iterable[Permission], *actions: str) -> bool:
