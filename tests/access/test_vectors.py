@@ -22,6 +22,12 @@ def test_every_published_vector_agrees() -> None:
     assert str(report) == "130 of 130 agree"
 
 
+def test_every_vector_of_the_rules_that_are_ours_agrees() -> None:
+    report = run_vectors(VECTORS / "own-fixtures.json", [VECTORS / "own-decisions.jsonl", VECTORS / "own-lints.json"])
+    assert [str(each) for each in report.disagreements] == []
+    assert str(report) == "35 of 35 agree"
+
+
 def test_a_disagreement_names_file_line_and_reason(tmp_path: Path) -> None:
     rows = [
         {"id": "P1", "as": [["alice", "Reader", "S1"]], "rq": {"p": "alice", "a": "X/read", "s": "RG"}, "x": "allow"},
