@@ -50,6 +50,13 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "Identity",
+        "Microsoft Graph v1.0: users, groups with members, service principals, applications",
+        ("Studiolo.Directory/users", "Studiolo.Directory/groups", "Studiolo.Directory/applications"),
+        ("graph",),
+        limits="$filter with eq, in and startswith, $select, $top; no $search, $expand, $count, no delta, no batch",
+    ),
+    Feature(
+        "Identity",
         "Role definitions, role and deny assignments with conditions, explained decisions",
         ("Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/denyAssignments"),
         limits="eligible assignments have a beginning and an end; no activation on request, no approvals",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -102,11 +102,16 @@ def delete_denial(
 def _columns() -> Sequence[Column]:
     from studiolo.app.cli import show
 
-    def ids(member: str) -> Any:
-        return lambda item: [each["id"] for each in item["properties"].get(member) or ()]
+    def ids(member: str) -> Callable[[JsonObject], list[str]]:
+        def read(item: JsonObject) -> list[str]:
+            named: list[JsonObject] = item["properties"].get(member) or []
+            return [str(each["id"]) for each in named]
+
+        return read
 
     def actions(item: JsonObject) -> list[str]:
-        return [text for block in item["properties"]["permissions"] for text in (*block.get("actions", ()), *block.get("dataActions", ()))]
+        blocks: list[JsonObject] = item["properties"]["permissions"]
+        return [text for block in blocks for text in (*block.get("actions", ()), *block.get("dataActions", ()))]
 
     return (
         show.Column("name", show.at("properties", "denyAssignmentName")),

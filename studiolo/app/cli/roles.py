@@ -142,11 +142,11 @@ def assign_role(
     home: HomeOption = None,
 ) -> None:
     """Give somebody a role at a scope, or all roles of a persona (`--persona developer WHO --project triage`)."""
-    bounds = {"startDateTime": begin, "endDateTime": end, "description": description}
+    bounds: dict[str, Any] = {"startDateTime": begin, "endDateTime": end, "description": description}
     if persona is not None:
         _persona(persona, _only(role, who), hub, project, bounds, output, home)
         return
-    given = {**bounds, "condition": condition, "conditionVersion": "2.0" if condition else None}
+    given: dict[str, Any] = {**bounds, "condition": condition, "conditionVersion": "2.0" if condition else None}
     if override or reason:
         given["studioloOverride"] = {"checks": override or [], "reason": reason or ""}
     _assign(role, _both(who), scope or project or hub, given, output, home)

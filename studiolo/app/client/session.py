@@ -274,7 +274,11 @@ def refusal_of(status: int, raw: bytes) -> Refusal:
     error: Any = body.get("error")
     if told := _mapping(error):
         code, message = str(told.get("code") or f"Http{status}"), str(told.get("message") or "No reason was given.")
-        return Refusal(status, code, message, told.get("target"))
+        refused = Refusal(status, code, message, told.get("target"))
+        for more in told.get("additionalInfo") or ():
+            if _mapping(more).get("type") == "Studiolo.Access/decisions":
+                refused.decision_id = str(_mapping(more["info"]).get("id", ""))
+        return refused
     if isinstance(error, str):
         return Refusal(status, error, str(body.get("error_description") or "No reason was given."))
     return Refusal(status, f"Http{status}", f"The server answered {status} without a reason that we can read.")

@@ -7,6 +7,7 @@ it is shared by all callers that waited meanwhile.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -15,19 +16,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from studiolo.kernel.faults import Fault, Stale, Unavailable
+from studiolo.kernel.request import REQUEST_ID
+from studiolo.kernel.store.chain import BEGINNING, Chain, Keeper, cut_words, first_words
 from studiolo.kernel.store.migrate import migrate
 from studiolo.kernel.store.port import (
     ABSENT,
     ANY,
+    CutRecord,
     DropEntry,
     DropPayload,
     DropResource,
     DropSpace,
     Emit,
     Entry,
-    Event,
     Expect,
+    ExpectNoFacet,
     ExpectNothingBelow,
+    Line,
+    Lines,
     OperationRow,
     Page,
     PutEntry,
@@ -41,7 +47,9 @@ from studiolo.kernel.store.port import (
 _GROUP = 256
 _ROW = "key, type, parent, etag, doc, private, created"
 _OPERATION = "id, target, kind, status, doc, token, owner, leased_until, created"
-_EVENT = "seq, at, action, status, target, caller, doc"
+_LINE = "seq, id, at, action, status, target, caller, kind, reason, deciding, version, request, doc, previous, digest, seal"
+_ADD_LINE = f"insert into record ({_LINE}) values ({', '.join('?' * 16)})"
+_log = logging.getLogger(__name__)
 
 
 class _Job(NamedTuple):
@@ -60,11 +68,14 @@ def connect(path: Path) -> sqlite3.Connection:
 class SqliteStore:
     """A `Store` in one SQLite file; see the port for its promises."""
 
-    def __init__(self, path: Path) -> None:
-        """Make or upgrade the file at `path` and start the writer."""
+    def __init__(self, path: Path, keeper: Keeper | None = None) -> None:
+        """Make or upgrade the file at `path` and start the writer. Without a keeper the record is chained, and not sealed."""
         migrate(path)
         self._reader = connect(path)
         self._writer = connect(path)
+        self._chain = self._open_record(keeper)
+        self._place = self._chain.place
+        self._bear_witness()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._listeners: list[Callable[[Sequence[Write]], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -144,14 +155,34 @@ class SqliteStore:
         sql = f"select {_OPERATION} from operations where status = 'InProgress' and leased_until <= ? order by leased_until limit ?"
         return [OperationRow._make(r) for r in self._reader.execute(sql, (now, limit))]
 
-    async def events(self, *, after: int = 0, under: str = "", limit: int = 100, newest_first: bool = False) -> Sequence[Event]:
+    async def lines(self, asked: Lines) -> Sequence[Line]:
         """See the port."""
-        order = "desc" if newest_first else "asc"
-        if not under:
-            sql = f"select {_EVENT} from events where seq > ? order by seq {order} limit ?"
-            return [Event._make(r) for r in self._reader.execute(sql, (after, limit))]
-        sql = f"select {_EVENT} from events where seq > ? and (target = ? or (target > ? and target < ?)) order by seq {order} limit ?"
-        return [Event._make(r) for r in self._reader.execute(sql, (after, under, under + "/", under + "0", limit))]
+        where: list[str] = ["seq > ?"]
+        arguments: list[str | int] = [asked.after]
+        if asked.before:
+            where.append("seq < ?")
+            arguments.append(asked.before)
+        order = "desc" if asked.newest_first else "asc"
+        if asked.caller:
+            where.append("caller = ?")
+            arguments.append(asked.caller)
+        if asked.kinds:
+            where.append(f"kind in ({', '.join('?' * len(asked.kinds))})")
+            arguments.extend(asked.kinds)
+        if asked.under:
+            where.append("(target = ? or (target > ? and target < ?))")
+            arguments.extend((asked.under, asked.under + "/", asked.under + "0"))
+        sql = f"select {_LINE} from record where {' and '.join(where)} order by seq {order} limit ?"
+        return [Line._make(r) for r in self._reader.execute(sql, (*arguments, asked.limit))]
+
+    async def line(self, decision: str) -> Line | None:
+        """See the port."""
+        found = self._reader.execute(f"select {_LINE} from record where id = ? and id <> ''", (decision,)).fetchone()
+        return Line._make(found) if found else None
+
+    def head(self) -> tuple[int, bytes]:
+        """See the port."""
+        return self._place
 
     # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +192,9 @@ class SqliteStore:
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._jobs.put(_Job(writes, done))
+        request = REQUEST_ID.get()
+        told = [w._replace(request=request) if isinstance(w, Emit) and not w.request else w for w in writes] if request else writes
+        self._jobs.put(_Job(told, done))
         await done
 
     async def close(self) -> None:
@@ -169,6 +202,7 @@ class SqliteStore:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._reader.close()
+        self._bear_witness(is_last=True)
         self._writer.execute("pragma optimize")
         self._writer.close()
 
@@ -188,6 +222,7 @@ class SqliteStore:
             outcomes = self._write_group(group)
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._tell, group, outcomes)
+            self._bear_witness()
 
     def _write_group(self, group: Sequence[_Job]) -> list[Fault | None]:
         """Commit the jobs in one transaction; if that fails, each in its own, so that one cannot spoil the rest."""
@@ -205,23 +240,71 @@ class SqliteStore:
     def _transaction(self, group: Sequence[_Job]) -> list[Fault | None]:
         outcomes: list[Fault | None] = []
         execute = self._writer.execute
+        before = self._chain.place
         execute("begin immediate")
         try:
             for job in group:
                 stale = next((w for w in job.writes if not self._holds(w)), None)
                 if stale is None:
                     for write in job.writes:
-                        for sql, arguments in _statements(write):
-                            execute(sql, arguments)
+                        self._perform(write)
                     outcomes.append(None)
                 else:
                     outcomes.append(Stale("The resource was changed or made by somebody else meanwhile; read it again and retry."))
             execute("commit")
         except BaseException:
+            self._chain.return_to(before)
             if self._writer.in_transaction:
                 execute("rollback")
             raise
+        self._place = self._chain.place
         return outcomes
+
+    def _perform(self, write: Write) -> None:
+        match write:
+            case Emit():
+                self._writer.execute(_ADD_LINE, self._chain.line(write))
+            case CutRecord():
+                self._cut(write)
+            case _:
+                for sql, arguments in _statements(write):
+                    self._writer.execute(sql, arguments)
+
+    # ── the record ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open_record(self, keeper: Keeper | None) -> Chain:
+        """Take up the chain where it ends, and let it say first whether it is as it was left."""
+        newest = self._line_where("1 order by seq desc limit 1")
+        head = keeper.head() if keeper is not None else None
+        witnessed = self._line_where("seq = ?", head.seq) if head is not None else None
+        chain = Chain(keeper, newest.seq if newest else 0, newest.digest if newest else BEGINNING)
+        said = first_words(keeper, newest, witnessed)
+        if said is not None:
+            self._writer.execute(_ADD_LINE, chain.line(said))
+        return chain
+
+    def _line_where(self, condition: str, *arguments: int) -> Line | None:
+        found = self._writer.execute(f"select {_LINE} from record where {condition}", arguments).fetchone()
+        return Line._make(found) if found else None
+
+    def _cut(self, write: CutRecord) -> None:
+        """Drop the oldest lines, except the newest of all; the line that stands in for them says how the rest goes on."""
+        old = "select seq, at from record order by seq limit ?"
+        through = 0
+        for seq, at in self._writer.execute(old, (write.limit,)):
+            if at >= write.older_than or seq == self._chain.place[0]:
+                break
+            through = seq
+        last = self._line_where("seq = ?", through)
+        if last is not None:
+            self._writer.execute("delete from record where seq <= ?", (through,))
+            self._writer.execute(_ADD_LINE, self._chain.line(cut_words(write, last)))
+
+    def _bear_witness(self, *, is_last: bool = False) -> None:
+        try:
+            self._chain.bear_witness(is_last=is_last)
+        except (Fault, OSError):
+            _log.warning("The head of the record could not be kept outside the database; the next lines try again.")
 
     def _holds(self, write: Write) -> bool:
         match write:
@@ -234,6 +317,9 @@ class SqliteStore:
             case ExpectNothingBelow(key=key):
                 below = "select 1 from resources where key > ? and key < ? limit 1"
                 return self._writer.execute(below, (key + "/", key + "0")).fetchone() is None
+            case ExpectNoFacet(type=type_name, value=value):
+                carrying = "select 1 from facets where type = ? and value = ? limit 1"
+                return self._writer.execute(carrying, (type_name, value)).fetchone() is None
             case PutEntry(space=space, entry=entry, expect=expect) if expect != ANY:
                 found = self._writer.execute("select etag from entries where space = ? and key = ?", (space, entry.key)).fetchone()
             case DropEntry(space=space, key=key, expect=expect) if expect != ANY:
@@ -291,7 +377,7 @@ def _statements(write: Write) -> list[_Statement]:
             return [("delete from payloads where name = ?", (name,))]
         case PutOperation(row=row):
             return [(f"insert or replace into operations ({_OPERATION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))]
-        case Expect() | ExpectNothingBelow():
+        case Expect() | ExpectNothingBelow() | ExpectNoFacet():
             return []
-        case Emit():
-            return [("insert into events (at, action, status, target, caller, doc) values (?, ?, ?, ?, ?, ?)", tuple(write))]
+        case Emit() | CutRecord():
+            return []

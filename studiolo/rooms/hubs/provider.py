@@ -26,6 +26,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         schema=schema.WorkspaceProperties,
         admit=domain.admit,
         needs=domain.needs,
+        making=domain.making,
         demands=domain.demands,
         provision=service.provision,
         retire_first=service.retire_projects,
@@ -34,11 +35,18 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         facets=_facets,
         shows=lambda workspace, query: not query.get("kind") or (workspace.kind or "").lower() in query["kind"].lower().split(","),
         further_actions=(
-            *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete", "join/action")),
+            *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete")),
+            *domain.JOIN,
             domain.ASSIGN_IDENTITY,
             domain.GIVES_ROLES,
+            domain.DESTROY_KEYS,
         ),
-        actions=(Action("diagnose", service.diagnose),),
+        actions=(
+            Action("diagnose", service.diagnose),
+            Action("showKey", service.keys.show),
+            Action("rotateKey", service.keys.rotate),
+            Action("destroyKey", service.keys.destroy),
+        ),
         name_pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,32}$",
         is_tracked=True,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from studiolo.app.plugs import DirectoryObjects, Resources
 from studiolo.app.tree import ScopeTree
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
@@ -168,5 +169,8 @@ async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
     for place in (HERE, GROUP):
         await control.put(PLATFORM, parse(place), {"location": "local"})
     arm = ArmSurface(control, iam.authenticator(), [Surface("resource manager", iam.routes(), gate, render_arm)])
-    front = Front([arm, *iam.surfaces(gate)], lambda host: host in ("localhost", "127.0.0.1"), Nowhere())
+    resources = Resources()
+    resources.control = control
+    graph = iam.graph(DirectoryObjects(resources), gate)
+    front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere())
     return Studio(store, iam, gate, control, operations, front, await iam.bootstrap.begin(SUBSCRIPTION), tree)

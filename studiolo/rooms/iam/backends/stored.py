@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -49,6 +49,32 @@ class _AssignmentDoc(msgspec.Struct):
 
 _assignments = msgspec.json.Decoder(_AssignmentDoc)
 _privates = msgspec.json.Decoder(Private)
+
+
+class StoredAssignment(NamedTuple):
+    """A stored assignment: whose it is (small letters), of which kind and birth, and its role's GUID."""
+
+    principal: str
+    kind: str
+    since: str | None
+    role: str
+    id: str
+    properties: Properties
+
+    def with_role(self, role: Role) -> Assignment:
+        """The assignment as the engine reads it."""
+        found = self.properties
+        bounds = found.start_date_time, found.end_date_time
+        return Assignment(self.id, found.principal_id, role, found.scope, found.condition, found.condition_version, *bounds)
+
+
+def assignment_of(row: Row) -> StoredAssignment:
+    """A stored assignment, read."""
+    doc = _assignments.decode(row.doc)
+    found = doc.properties
+    since = _privates.decode(row.private).principal_since if row.private else None
+    role = found.role_definition_id.rpartition("/")[2].lower()
+    return StoredAssignment(found.principal_id.lower(), found.principal_type, since, role, doc.id, found)
 
 
 @dataclass(slots=True)
@@ -109,6 +135,16 @@ class StoredGrants:
         kept = self._kept.get(oid.lower())
         return kept.principal.attributes if kept is not None and kept.principal is not None else {}
 
+    def hierarchy(self) -> Hierarchy:
+        """The present tree of scopes."""
+        self.version()
+        return self._tree
+
+    @property
+    def known_actions(self) -> KnownActions | None:
+        """Which actions any operation needs; None: all."""
+        return self._known_actions
+
     # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _holds(self, kept: _Kept) -> bool:
@@ -157,7 +193,7 @@ class StoredGrants:
             known_actions=self._known_actions,
             moment=clock.stamp(moment),
         )
-        self._expect_boundary(facts.assignments, moment)
+        self.expect_boundary(facts.assignments, moment)
         compiled = CompiledFacts(facts)
         kept = _Kept(generation, facts.ids, principal, compiled)
         self._keep(oid, kept)
@@ -181,16 +217,13 @@ class StoredGrants:
         """What the principal and its groups hold, less what was given to an earlier principal of the same id, or to another kind of one."""
         for id_, birth in births.items():
             async for row in self._carrying(_ASSIGNMENTS, by_principal(id_)):
-                doc = _assignments.decode(row.doc)
-                found = doc.properties
-                since = _privates.decode(row.private).principal_since if row.private else None
-                role = await self.role(found.role_definition_id.rpartition("/")[2].lower())
-                if role is not None and since in (None, birth) and found.principal_type == (kind if id_ == oid else "Group"):
-                    bounds = found.start_date_time, found.end_date_time
-                    yield Assignment(doc.id, found.principal_id, role, found.scope, found.condition, found.condition_version, *bounds)
+                found = assignment_of(row)
+                role = await self.role(found.role)
+                if role is not None and found.since in (None, birth) and found.kind == (kind if id_ == oid else "Group"):
+                    yield found.with_role(role)
 
-    def _expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
-        """Remember when the first of these begins or ends."""
+    def expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
+        """Remember when the first of these, read at a moment, begins or ends: the version grows then."""
         bounds = (datetime.fromisoformat(each) for row in assignments for each in (row.starts, row.ends) if each is not None)
         ahead = [each for each in (*bounds, self._boundary) if each is not None and (each > moment or each == self._boundary)]
         self._boundary = min(ahead, default=None)
@@ -205,7 +238,7 @@ class StoredGrants:
                     yield row
 
     async def role(self, guid: str) -> Role | None:
-        """The role with this GUID, as of the last commit."""
+        """The role with this GUID in small letters, as of the last commit."""
         built_in = built_in_roles().get(guid)
         if built_in is not None:
             return built_in

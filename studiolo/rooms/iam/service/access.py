@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Ask, Plane
-from studiolo.kernel.access.explanation import BlockNote, Explanation, RowNote, explain
-from studiolo.kernel.access.grants import KnownActions
+from studiolo.kernel.access.blocks import blocks_of
+from studiolo.kernel.access.built_in import built_in_roles
+from studiolo.kernel.access.compiled import CompiledFacts
+from studiolo.kernel.access.explanation import Explanation, explain
+from studiolo.kernel.access.grants import Role
 from studiolo.kernel.access.scopes import ROOT, Hierarchy, scope_key
-from studiolo.kernel.access.spelling import folded
+from studiolo.kernel.access.telling import told
 from studiolo.kernel.documents import body_of, resource_of
 from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.gate import Grants
@@ -23,15 +25,16 @@ from studiolo.kernel.resource import Caller, JsonObject, Resource
 from studiolo.kernel.store.port import Row, Store
 from studiolo.rooms.iam.domain import roles
 from studiolo.rooms.iam.domain.assignments import Wanted, by_principal, scope_of, wanted
-from studiolo.rooms.iam.domain.principals import Principal
+from studiolo.rooms.iam.domain.principals import GIVES_ROLES, Principal
 from studiolo.rooms.iam.domain.roles import BUILT_IN, CUSTOM, DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.domain.schedules import state_of
 from studiolo.rooms.iam.ports import Heirs
 from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.reach import ReachService, shown_principal
 
 _MOST_LISTED = 5000
 _PAGE = 500
-_HIDDEN: Final = frozenset({"other scope", "other principal"})
+_MOST_GRANTORS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,12 @@ class Question:
 class AccessService:
     """Reads what the engine reads, and says it in words and lists."""
 
-    def __init__(self, store: Store, grants: Grants, directory: Directory, heirs: Heirs, known_actions: KnownActions | None = None) -> None:
+    def __init__(self, store: Store, grants: Grants, directory: Directory, heirs: Heirs, reach: ReachService) -> None:
         self._store = store
         self._grants = grants
         self._directory = directory
         self._heirs = heirs
-        self._known = known_actions
+        self._reach = reach
 
     # ── why ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -71,20 +74,18 @@ class AccessService:
             principal=principal.oid,
             action=question.action,
             scope=question.scope,
-            plane=question.plane or self._plane(question.action),
+            plane=question.plane or self._reach.plane(question.action),
             sub_operations=question.sub_operations,
             request=question.request or {},
             resource=question.resource or {},
             principal_attributes=principal.attributes,
             environment={"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False, **(question.environment or {})},
         )
-        return _told(principal, explain(ask, await self._grants.facts(principal.oid)))
-
-    def _plane(self, action: str) -> Plane:
-        """The plane of the operation that needs this action; the control plane if none is known."""
-        key = folded(action)
-        is_data = self._known is not None and self._known(key, "data") and not self._known(key, "control")
-        return "data" if is_data else "control"
+        facts = await self._grants.facts(principal.oid)
+        found = _told(principal, explain(ask, facts), facts)
+        if found["reason"] == "no_grant":
+            found["couldBeGranted"] = await self._reach.who_could_grant(principal, ask.action, ask.scope, ask.plane)
+        return found
 
     async def state(self, assignment: Resource) -> JsonObject:
         """What a read of an assignment adds: its state, if it has a schedule."""
@@ -190,6 +191,28 @@ class AccessService:
                 )
             yield found
 
+    async def grantors(self, scope: str) -> Sequence[JsonObject]:
+        """The principals whose roles let them write role assignments at a scope, each with the assignment that says so.
+
+        A group is named as itself. Conditions of the assignments are shown: they may keep a grantor from granting some roles.
+        """
+        found: list[JsonObject] = []
+        for above in sorted(self.chain(scope_key(scope))):
+            async for row in self._pages(f"{'' if above == ROOT else above}/providers/{ROLE_ASSIGNMENTS.lower()}"):
+                assignment = resource_of(row).properties
+                role = await self._role(assignment["roleDefinitionId"].rpartition("/")[2])
+                if role is not None and blocks_of(role.permissions).covering("control", GIVES_ROLES.lower()):
+                    shown = {name: assignment.get(name) for name in ("principalId", "principalType", "scope", "condition")}
+                    found.append({**shown, "role": role.name})
+        return found[:_MOST_GRANTORS]
+
+    async def _role(self, guid: str) -> Role | None:
+        built_in = built_in_roles().get(guid.lower())
+        if built_in is not None:
+            return built_in
+        rows = (await self._store.by_facet(ROLE_DEFINITIONS.lower(), roles.by_guid(guid), limit=1)).rows
+        return roles.role_of(resource_of(rows[0])) if rows else None
+
     async def _candidates(self, type_name: str, key: str, hierarchy: Hierarchy, asked: Wanted) -> AsyncIterator[Row]:
         if asked.principal or asked.assigned_to:
             holders = [asked.principal] if asked.principal else sorted((await self._grants.facts(asked.assigned_to)).facts.ids)
@@ -276,63 +299,5 @@ def _role_filter(query: Mapping[str, str]) -> _RoleFilter:
 # ── an explanation as JSON ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _told(principal: Principal, told: Explanation) -> JsonObject:
-    verdict = told.verdict
-    return {
-        "principal": {"id": principal.oid, "type": principal.kind, "displayName": principal.name, "accountEnabled": principal.is_enabled},
-        "action": told.ask.action,
-        "scope": told.ask.scope,
-        "plane": told.ask.plane,
-        "allowed": verdict.allowed,
-        "reason": verdict.reason,
-        "deciding": list(verdict.deciding),
-        "isConditional": verdict.is_conditional,
-        "chain": list(told.chain),
-        "denyAssignments": [_row(row) for row in told.denies if row.outcome not in _HIDDEN],
-        "roleAssignments": [_row(row) for row in told.assignments if row.outcome not in _HIDDEN],
-        "elsewhere": sum(row.outcome in _HIDDEN for row in (*told.denies, *told.assignments)),
-        "lines": list(_shown(told).lines()),
-    }
-
-
-def _shown(told: Explanation) -> Explanation:
-    """The explanation without rows of other scopes: who asks about one scope need not learn what is elsewhere."""
-    kept = {name: tuple(row for row in getattr(told, name) if row.outcome not in _HIDDEN) for name in ("assignments", "denies")}
-    return msgspec.structs.replace(told, **kept)
-
-
-def _row(row: RowNote) -> JsonObject:
-    return {
-        "id": row.id,
-        "outcome": row.outcome,
-        "scope": row.scope,
-        "principals": list(row.principals),
-        "role": row.role,
-        "way": row.way,
-        "blocks": [
-            {
-                "outcome": block.outcome,
-                "pattern": block.pattern,
-                "subtractedBy": block.subtracted_by,
-                "conditions": list(_conditions(block)),
-            }
-            for block in row.blocks
-        ],
-    }
-
-
-def _conditions(block: BlockNote) -> Iterator[JsonObject]:
-    for note in block.conditions:
-        obstacles: list[Any] = [
-            {
-                "text": atom.text,
-                "value": _truth(atom.value),
-                "attributes": [{"name": name, "value": value} for name, value in atom.attributes],
-            }
-            for atom in note.obstacles
-        ]
-        yield {"text": note.text, "value": _truth(note.value), "problem": note.problem or None, "obstacles": obstacles}
-
-
-def _truth(value: bool | None) -> str:  # noqa: FBT001 - one of the engine's three values
-    return "Unknown" if value is None else str(value)
+def _told(principal: Principal, explanation: Explanation, facts: CompiledFacts) -> JsonObject:
+    return {"principal": shown_principal(principal), **told(explanation, facts.facts.hierarchy)}
