@@ -69,13 +69,13 @@ def verify_home(home: Home, told: Told, *, database: Path | None = None, head: H
     """Look at every line of a home's record.
 
     Raises:
-        NotFound: there is no database (code `NoStudio`), or no key (code `MasterKeyMissing`).
+        NotFound: there is no database (code `NoStudio`), or no key (code `RecordKeyMissing`).
         Invalid: the database holds no record (code `RecordUnreadable`).
     """
     path = database or home.database
     if not path.exists():
         raise NotFound(f"There is no database at '{path}': name the studio's folder with --home.", code="NoStudio")
-    keeper = Keeper.of(home.master_key(), RecordWitness(home))
+    keeper = Keeper.of(home.record_key(), RecordWitness(home))
     witnessed = keeper.head()  # before the lines are read: a studio that runs goes on writing both
     verifier = Verifier(keeper.key, _newer(witnessed, head))
     try:
@@ -92,7 +92,7 @@ def verify_file(path: Path, told: Told, *, home: Home | None = None, head: Head 
         Invalid: the file is no export (code `RecordUnreadable`).
     """
     ending = _ending(path)
-    key = Keeper.of(home.master_key()).key if home is not None else None
+    key = Keeper.of(home.record_key()).key if home is not None else None
     if ending is None:
         return _unended(Verifier(key), path, told)
     if head is None and ending.head is not None and not ending.until and (key is None or ending.head.holds(key)):

@@ -11,9 +11,11 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
+from studiolo.app.master import finish
 from studiolo.app.plugs import (
     DirectoryObjects,
     Furniture,
+    Grantors,
     Identities,
     KeyPlaces,
     Resources,
@@ -31,12 +33,12 @@ from studiolo.kernel import clock
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
-from studiolo.kernel.keys import KeyRing, Rotation
+from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
-from studiolo.kernel.store.port import Entry, PutEntry, Store
+from studiolo.kernel.store.port import Emit, Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms import assets, blobs, hubs, iam, keys, models, records, secrets, templates, traces
 from studiolo.rooms.models.backends.absent import NoModels
@@ -102,12 +104,13 @@ class Application:
             port=settings.port,
             origins=_origins(settings),
             rates=Rates({**DEFAULT_RATES, **settings.rates}),
+            versions=house.iam.grants,
             judge=house.gate,
         )
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
-        await finish_rotations(self._house.ring, self._home)
+        await finish(self._house.ring, self._home)
         await self._house.iam.start()
         await self._house.blobs.start()
         await self._operations.recover(is_alone=True)
@@ -175,15 +178,6 @@ class Application:
         return beginning
 
 
-async def finish_rotations(ring: KeyRing, home: Home) -> None:
-    """Go on with changes of keys that a crash has cut short, those of the master key first."""
-    rotation = Rotation(ring)
-    if home.previous_master_key() is not None:
-        await rotation.rewrap_master()
-        home.end_renewal()
-    await rotation.recover()
-
-
 async def compose(settings: Settings, home: Home) -> Application:
     """Open the store and the rooms, and join them; nothing is served yet."""
     house = await _open_rooms(settings, home)
@@ -201,6 +195,18 @@ def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing, Keeper]
     keeper = Keeper.of(home.record_key(), RecordWitness(home))
     store = SqliteStore(settings.database_file(home.database), keeper)
     return store, _ring(settings, home, store), keeper
+
+
+async def accept_rights(settings: Settings, home: Home) -> int:
+    """Seal the authorization store's rows as they are now; gives how many. Nothing may be served meanwhile."""
+    store, ring, _ = _open_store(settings, home)
+    try:
+        found = await iam.accept_rights(store, ring)
+        at = clock.stamp(clock.now())
+        await store.commit(Emit(at, "Studiolo.Access/seal/action", "Succeeded", "/", PLATFORM.oid, msgspec.json.encode({"rows": found})))
+    finally:
+        await store.close()
+    return found
 
 
 async def _open_rooms(settings: Settings, home: Home) -> House:
@@ -239,7 +245,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *traces.room(),
         *key_types,
     ]
-    record = records.room(store, keeper, opened_iam.authenticator(), opened_iam.access)
+    record = records.room(store, keeper, opened_iam.authenticator(), Grantors(opened_iam))
     return House(
         store,
         ring,

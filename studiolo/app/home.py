@@ -145,6 +145,9 @@ class Home:
             for file in (self.master_key_file, self.record_key_file):
                 if not file.exists():
                     write_atomic(file, secrets.token_bytes(MASTER_KEY_BYTES))
+        elif not self.record_key_file.exists() and not self.record_head_file.exists():
+            # A studio from before its record was sealed.
+            write_atomic(self.record_key_file, secrets.token_bytes(MASTER_KEY_BYTES))
         self.master_key()
         self.record_key()
 

@@ -33,13 +33,25 @@ FEATURES: tuple[Feature, ...] = (
         "Hubs and projects",
         "Hubs, projects and plain workspaces by SDK, template, CLI and REST",
         (_ML,),
-        limits="managed networks, closed public access and customer keys are refused as not offered; no soft delete",
+        limits="managed networks and closed public access are refused as not offered; no soft delete",
     ),
     Feature(
         "Hubs and projects",
         "ARM template deployments, nested, with conditions, copies and functions",
         ("Microsoft.Resources/deployments",),
         limits="no what-if, no linked templates, incremental mode only",
+    ),
+    Feature(
+        "Encryption",
+        "Customers' keys for hubs, in a vault or a file, at creation or later; withdrawing one stops serving within seconds",
+        ("Studiolo.Keys/rotations",),
+        limits="files and vaults that take no token or one that the operator keeps; no managed HSM, no identity of the hub at the vault",
+    ),
+    Feature(
+        "Encryption",
+        "A key per hub and project: rotation with sealing anew and progress, destruction of one project's bytes, master key rotation",
+        ("Studiolo.Keys/rotations",),
+        limits="keys of model calls and templates are wrapped anew and not sealed anew; the master key rotates while the studio is stopped",
     ),
     Feature(
         "Identity",

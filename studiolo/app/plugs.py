@@ -142,6 +142,18 @@ class Identities:
         await self._iam.directory.retire_identity(resource)
 
 
+class Grantors:
+    """Who could have granted what was refused, from the iam room."""
+
+    def __init__(self, iam: Iam) -> None:
+        self._iam = iam
+
+    async def grantors(self, oid: str, action: str, scope: str) -> Sequence[JsonObject]:
+        """The smallest roles that would do, each with those who may assign it; nothing for a principal that is gone."""
+        principal = await self._iam.grants.principal(oid)
+        return (await self._iam.reach.who_could_grant(principal, action, scope))["roles"] if principal is not None else ()
+
+
 class Workspaces:
     """Projects by id, by GUID and by name, from the hubs room, whose `service` comes late: it needs other rooms first."""
 

@@ -150,7 +150,11 @@ class Recorder:
             self._open[caller, fault.code, *what] = found
         else:
             found.more += 1
-        await _durable(found.written)
+        try:
+            await asyncio.shield(found.written)  # others may wait for the same line
+        except Unavailable as error:
+            self._open = {key: one for key, one in self._open.items() if one is not found}
+            raise _unavailable() from error
         return found.id
 
     def _begin(self, fault: Fault, asked: Asked, decision: Decision | None, caller: str) -> _Open:
@@ -311,14 +315,6 @@ def _repeats(ended: Mapping[tuple[str, ...], _Open]) -> list[Emit]:
         for one in ended.values()
         if one.more
     ]
-
-
-async def _durable(written: asyncio.Task[None]) -> None:
-    """Wait for a line that others wait for too."""
-    try:
-        await asyncio.shield(written)
-    except Unavailable as error:
-        raise _unavailable() from error
 
 
 def _unavailable() -> Unavailable:

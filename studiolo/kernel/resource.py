@@ -184,7 +184,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A named POST on one resource. Its permission is `{type}/{permission or name}/action`."""
+    """A named POST on one resource. Its permission is `{type}/{permission or name}/action`.
+
+    One that `is_secret` gives out or changes a secret: the record tells of it before it runs, and before its answer leaves.
+    """
 
     name: str
     run: Callable[[Invocation], Awaitable[JsonObject | Accepted | None]]

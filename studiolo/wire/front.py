@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from studiolo.kernel.faults import Fault, Invalid, NotFound, TooLarge
 from studiolo.kernel.request import CALLER, REQUEST_ID
 from studiolo.wire.entrance import MAX_FIELDS, check_framing, check_page, check_path, place_of
+from studiolo.wire.freshness import Freshness, Versions
 from studiolo.wire.http import Answer, Call, Judge, answer_of
 from studiolo.wire.rates import Rates
 from studiolo.wire.render import render_arm
@@ -63,6 +64,7 @@ class Front:
         port: the port that must stand in `Host`; None takes any.
         origins: the origins of our own pages; None takes the address that was asked.
         rates: how often who may call; None leaves it open.
+        versions: who knows the version of the authorization store, which answers name; None names none.
         judge: who puts what is refused here on the record; None leaves it out.
     """
 
@@ -75,6 +77,7 @@ class Front:
         port: int | None = None,
         origins: frozenset[str] | None = None,
         rates: Rates | None = None,
+        versions: Versions | None = None,
         judge: Judge | None = None,
     ) -> None:
         self._judge = judge
@@ -85,6 +88,7 @@ class Front:
         self._port = port
         self._origins = origins
         self._rates = rates
+        self._freshness = Freshness(versions) if versions is not None else None
         self._watch = Watch()
         # What a `Host` header means, for the few that come again and again.
         self._places: dict[tuple[str, str], _Place] = {}
@@ -103,8 +107,12 @@ class Front:
         CALLER.set("")
         call = _read(scope, receive, request_id, self._rates)
         self._watch.begin(call)
+        freshness, version = self._freshness, 0
         try:
-            answer = await self._surface(scope, call).answer(call)
+            surface = self._surface(scope, call)
+            if freshness is not None and not _is_nobody(call):
+                version = await freshness.begin(call)
+            answer = await surface.answer(call)
         except Fault as fault:
             answer = await answer_of(fault, call, self._judge, render_arm) if self._judge is not None else render_arm(fault, call)
         except asyncio.CancelledError:
@@ -118,6 +126,8 @@ class Front:
             self._watch.end(call)
         if answer.status == 401 and self._rates is not None and (refusal := self._rates.note_stranger(call.client)) is not None:
             answer = render_arm(refusal, call)
+        if freshness is not None:
+            freshness.name(answer, call, version)
         await _write(answer, call, send)
 
     def _surface(self, scope: Scope, call: Call) -> Answers:
@@ -163,6 +173,11 @@ class _Place(NamedTuple):
 def _is_stranger(headers: Mapping[str, str]) -> bool:
     """Whether the request carries nothing that could prove anybody."""
     return not ("authorization" in headers or "api-key" in headers or "cookie" in headers)
+
+
+def _is_nobody(call: Call) -> bool:
+    """The same, of a request whose address could prove somebody too."""
+    return _is_stranger(call.headers) and "sig=" not in call.raw_query
 
 
 def _read(scope: Mapping[str, Any], receive: Receive, request_id: str, rates: Rates | None) -> Call:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studiolo.kernel.faults import Unavailable
-from studiolo.kernel.store import CutRecord, Emit, Lines, PutEntry, PutPayload
+from studiolo.kernel.store import CutRecord, DropEntry, DropResource, Emit, Lines, PutEntry, PutPayload, PutResource, Row
 from studiolo.kernel.store.chain import Head, Keeper, Line, digest_of
 from studiolo.kernel.store.port import Entry
 from studiolo.kernel.store.sqlite import SqliteStore
@@ -247,3 +247,33 @@ async def test_events_of_an_earlier_release_become_lines(tmp_path: Path) -> None
     assert [(line.seq, line.kind, line.caller) for line in await store.lines(Lines(under="/a"))] == [(1, "change", "me")]
     await store.close()
     assert verified(path, keeper).finding is None
+
+
+async def test_changes_of_rights_and_keys_are_told_even_where_their_writer_is_silent(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "a.db", Keeper(KEY, Outside()))
+    assigned = Row(
+        "/providers/microsoft.authorization/roleassignments/1", "microsoft.authorization/roleassignments", "/", "1", b"{}", None, ""
+    )
+    plain = Row("/x/1", "x/things", "/x", "1", b"{}", None, "")
+    await store.commit(PutResource(assigned), PutResource(plain), PutEntry("keys", Entry("project/1", "1", b"{}")))
+    await store.commit(DropResource(assigned.key, assigned.type), Emit("t", "x/delete", "Succeeded", assigned.key, "me", b"{}"))
+    await store.commit(DropEntry("keys", "project/1"))
+    assert [(line.action, line.target.rpartition("/")[2]) for line in await store.lines(Lines())] == [
+        ("microsoft.authorization/roleassignments/write", "1"),
+        ("Studiolo.Keys/keys/write", "1"),
+        ("x/delete", "1"),
+        ("Studiolo.Keys/keys/delete", "1"),
+    ]
+    await store.close()
+
+
+async def test_two_who_write_to_one_record_make_one_chain(tmp_path: Path) -> None:
+    path, keeper = tmp_path / "a.db", Keeper(KEY, Outside())
+    one, other = SqliteStore(path, keeper), SqliteStore(path, keeper)
+    for number in range(10):
+        await one.commit(told(number))
+        await other.commit(told(number))
+    await one.close()
+    await other.close()
+    report = verified(path, keeper)
+    assert (report.finding, report.lines) == (None, 20)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from studiolo.app.cli import access, audit, data, denials, doctor, hubs, management, models, projects, roles
+from studiolo.app.cli import access, audit, data, denials, doctor, hubs, keys, management, models, projects, roles
 from studiolo.app.cli.env import env
 from studiolo.app.cli.up import up
 from studiolo.kernel.faults import Fault
@@ -29,6 +29,7 @@ app.add_typer(hubs.app, name="hub")
 app.add_typer(projects.app, name="project")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="model")
+app.add_typer(keys.app, name="keys")
 app.add_typer(roles.app, name="role")
 app.add_typer(denials.app, name="deny")
 app.add_typer(management.app, name="management-group")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from studiolo.app.cli.options import HomeOption, Output, OutputOption
+from studiolo.app.cli.options import HomeOption, Output, OutputOption, YesOption, confirm
 from studiolo.kernel.faults import Invalid
 from studiolo.kernel.resource import JsonObject
 
@@ -216,6 +216,27 @@ def _turns(turns: list[JsonObject]) -> str:
     return f"{few} and {len(turns) - 5} more" if len(turns) > 5 else few
 
 
+@app.command("seal")
+def seal(
+    database: Annotated[str | None, typer.Option(help="As for `studiolo up`.", show_default=False)] = None,
+    yes: YesOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Accept the rights in the database as they are now, after they were changed by another hand than the server's."""
+    import asyncio
+
+    from studiolo.app.cli import show
+    from studiolo.app.compose import accept_rights
+    from studiolo.app.home import Home
+    from studiolo.app.settings import Settings, default_home
+
+    place = Home((home.expanduser() if home is not None else default_home()).absolute())
+    confirm(f"Everybody's rights in '{place.root}' will be what the database says now. Go on?", is_sure=yes)
+    with place.hold():
+        count = asyncio.run(accept_rights(Settings(home=place.root, database=database).checked(), place))
+    show.done(f"{count} rows are sealed as they are.")
+
+
 def _explain_decision(id_: str, output: Output, home: Path | None) -> None:
     """Print what the record has of a refusal, as far as we may see it."""
     from urllib.parse import quote
@@ -241,16 +262,22 @@ def _decision_lines(found: JsonObject) -> Iterator[str]:
         return
     principal = found["principal"]
     yield f"caller: {principal.get('name') or '-'} {principal['id'] or 'nobody proven'} from {found['client'] or '-'}"
+<<<<<<< HEAD
+    explanation: JsonObject = found["explanation"]
+    told: list[str] = explanation.get("lines", [])
+    yield from told or [f"reason: {found['reason']}"]
+    bags: dict[str, JsonObject] = explanation.get("attributes", {})
+=======
     told = found["explanation"].get("lines") or [f"reason: {found['reason']}"]
     yield from (str(line) for line in told)
     bags: dict[str, JsonObject] = found["explanation"].get("attributes") or {}
+>>>>>>> main
     for plane, attributes in bags.items():
         for name, value in attributes.items():
             yield f"  {plane} attribute {name} was {value!r}"
-    yield "who could grant it:"
-    for one in found["grantors"]:
-        condition = f" if {one['condition']}" if one["condition"] else ""
-        yield f"  {one['principalType']} {one['principalId']} as {one['role']} at {one['scope']}{condition}"
+    for role in found["grantableBy"]:
+        people = ", ".join(f"{one['displayName'] or one['id']} ({one['type']})" for one in role["grantedBy"])
+        yield f"would be allowed as '{role['name']}', which can be given by: {people or 'nobody'}"
 
 
 @app.command("decisions")

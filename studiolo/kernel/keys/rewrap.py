@@ -18,6 +18,7 @@ from studiolo.kernel.store.port import DropEntry, Entry, PutEntry, Write
 
 _BATCH = 100
 _RACES = 20
+_MOST_GENERATIONS = 32
 _log = logging.getLogger(__name__)
 
 
@@ -67,9 +68,10 @@ class Rotation:
     async def rotate(self, owner: str) -> int:
         """Give the owner's key a new generation, and wrap everything that hangs on it anew; the new generation's number.
 
-        Older generations of a key that only wraps are destroyed at the end; others go when `retire` is called.
+        Older generations stay until `retire` is called.
 
         Raises:
+            Conflict: it has too many (code `TooManyKeyVersions`).
             Forbidden, Unavailable, Fault: as `KeyRing.keys`.
         """
         for _ in range(_RACES):
@@ -78,6 +80,11 @@ class Rotation:
             if entry is None:
                 continue
             kept = kept_of(entry)
+            if len(kept.generations) >= _MOST_GENERATIONS:
+                raise Conflict(
+                    f"The key of '{owner}' has {len(kept.generations)} versions: seal anew what the older ones sealed before the next.",
+                    code="TooManyKeyVersions",
+                )
             made = await self._generation(owner, kept, kept.newest.number + 1)
             grown = Kept(kept.parent, (*kept.generations, made), kept.has_share, kept.customer)
             if await self._put(entry, grown, PutEntry(PENDING, Entry(f"rewrap/{owner}", "-", b"{}"))):

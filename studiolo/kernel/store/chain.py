@@ -154,10 +154,11 @@ def first_words(keeper: Keeper | None, newest: Line | None, witnessed: Line | No
         if newest.seal or keeper.witness.load() is not None:
             return _said(LOSS, "WitnessMissing", {"found": newest.seq})
         return _said(ADOPTED, "MadeBeforeSeals", {"through": newest.seq, "digest": newest.digest.hex()})
-    if newest is None or newest.seq < head.seq:
-        return _said(LOSS, "LinesMissing", {"found": newest.seq if newest else 0, "witnessed": head.seq})
+    found = newest.seq if newest is not None else 0
+    if found < head.seq:
+        return _said(LOSS, "LinesMissing", {"found": found, "witnessed": head.seq})
     if witnessed is not None and witnessed.digest.hex() != head.digest:
-        return _said(LOSS, "LinesReplaced", {"found": newest.seq, "witnessed": head.seq})
+        return _said(LOSS, "LinesReplaced", {"found": found, "witnessed": head.seq})
     return None
 
 

@@ -200,6 +200,20 @@ class Page(NamedTuple):
     next: str | None
 
 
+class Watch(NamedTuple):
+    """What a glance at the store tells.
+
+    `changes` is another number after any commit, `strangers` grows when a commit of another process is noticed.
+    """
+
+    changes: int
+    strangers: int
+
+
+Companion = Callable[[Sequence[Write], Callable[[str, str], Entry | None]], Sequence[Write]]
+"""Given the writes of a commit, and a way to read entries as they are within it, what must be written along with them."""
+
+
 class Lines(NamedTuple):
     """Which lines of the record: numbers between `after` and `before` (0: no end), oldest or newest first.
 
@@ -218,8 +232,23 @@ class Lines(NamedTuple):
 class Store(Protocol):
     """Durable state. Reads see every commit that was acknowledged before them."""
 
+    def accompany(self, companion: Companion) -> None:
+        """Let `companion` add writes to every commit, inside its transaction.
+
+        It runs in the writer's thread; a fault of it refuses the commit.
+        """
+        ...
+
+    def watch(self) -> Watch:
+        """A glance, cheap enough for several a second.
+
+        Raises:
+            Unavailable: the store cannot be read (code `StoreUnavailable`).
+        """
+        ...
+
     def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
-        """Call `listener` with the writes of each commit, after it is durable and before its caller is told."""
+        """Call `listener` with the writes of each commit, companions' included, after it is durable and before its caller is told."""
         ...
 
     async def find(self, key: str) -> Row | None:

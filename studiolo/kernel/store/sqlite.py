@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from studiolo.kernel.faults import Fault, Stale, Unavailable
-from studiolo.kernel.request import REQUEST_ID
+from studiolo.kernel.request import CALLER, REQUEST_ID
+from studiolo.kernel.resource import PLATFORM
 from studiolo.kernel.store.chain import BEGINNING, Chain, Keeper, cut_words, first_words
 from studiolo.kernel.store.migrate import migrate
 from studiolo.kernel.store.port import (
     ABSENT,
     ANY,
+    Companion,
     CutRecord,
     DropEntry,
     DropPayload,
@@ -41,8 +43,10 @@ from studiolo.kernel.store.port import (
     PutPayload,
     PutResource,
     Row,
+    Watch,
     Write,
 )
+from studiolo.kernel.store.untold import untold
 
 _GROUP = 256
 _ROW = "key, type, parent, etag, doc, private, created"
@@ -78,6 +82,9 @@ class SqliteStore:
         self._bear_witness()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._listeners: list[Callable[[Sequence[Write]], None]] = []
+        self._companions: list[Companion] = []
+        self._own = self._own_seen = self._strangers = 0
+        self._reader_saw, self._writer_saw = (_data_version(one) for one in (self._reader, self._writer))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
         self._thread.start()
@@ -85,6 +92,22 @@ class SqliteStore:
     def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
         """See the port."""
         self._listeners.append(listener)
+
+    def accompany(self, companion: Companion) -> None:
+        """See the port."""
+        self._companions.append(companion)
+
+    def watch(self) -> Watch:
+        """See the port."""
+        try:
+            seen, own = _data_version(self._reader), self._own
+        except sqlite3.Error as error:
+            raise Unavailable(f"The store could not be read: {error}.", code="StoreUnavailable") from None
+        if seen != self._reader_saw:
+            # A change while we wrote nothing is somebody else's; if we wrote too, our next commit tells.
+            self._strangers += own == self._own_seen
+            self._reader_saw, self._own_seen = seen, own
+        return Watch(seen, self._strangers)
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -193,7 +216,9 @@ class SqliteStore:
             loop = self._loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         request = REQUEST_ID.get()
-        told = [w._replace(request=request) if isinstance(w, Emit) and not w.request else w for w in writes] if request else writes
+        told = [*writes, *untold(writes, CALLER.get() or PLATFORM.oid)]
+        if request:
+            told = [write._replace(request=request) if isinstance(write, Emit) and not write.request else write for write in told]
         self._jobs.put(_Job(told, done))
         await done
 
@@ -224,12 +249,12 @@ class SqliteStore:
                 self._loop.call_soon_threadsafe(self._tell, group, outcomes)
             self._bear_witness()
 
-    def _write_group(self, group: Sequence[_Job]) -> list[Fault | None]:
+    def _write_group(self, group: Sequence[_Job]) -> list[Fault | Sequence[Write]]:
         """Commit the jobs in one transaction; if that fails, each in its own, so that one cannot spoil the rest."""
         try:
             return self._transaction(group)
         except sqlite3.Error:
-            outcomes: list[Fault | None] = []
+            outcomes: list[Fault | Sequence[Write]] = []
             for job in group:
                 try:
                     outcomes += self._transaction([job])
@@ -237,20 +262,18 @@ class SqliteStore:
                     outcomes.append(Unavailable(f"The store could not write: {error}. Check the free disk space.", code="StoreUnavailable"))
             return outcomes
 
-    def _transaction(self, group: Sequence[_Job]) -> list[Fault | None]:
-        outcomes: list[Fault | None] = []
+    def _transaction(self, group: Sequence[_Job]) -> list[Fault | Sequence[Write]]:
+        """What each job wrote, or why it did not."""
+        outcomes: list[Fault | Sequence[Write]] = []
         execute = self._writer.execute
         before = self._chain.place
         execute("begin immediate")
         try:
-            for job in group:
-                stale = next((w for w in job.writes if not self._holds(w)), None)
-                if stale is None:
-                    for write in job.writes:
-                        self._perform(write)
-                    outcomes.append(None)
-                else:
-                    outcomes.append(Stale("The resource was changed or made by somebody else meanwhile; read it again and retry."))
+            # Another process may have written to the file since.
+            self._chain.return_to(execute("select seq, digest from record order by seq desc limit 1").fetchone() or (0, BEGINNING))
+            self._look_for_strangers()
+            outcomes.extend(map(self._written, group))
+            self._own += 1
             execute("commit")
         except BaseException:
             self._chain.return_to(before)
@@ -259,6 +282,30 @@ class SqliteStore:
             raise
         self._place = self._chain.place
         return outcomes
+
+    def _written(self, job: _Job) -> Fault | Sequence[Write]:
+        if not all(map(self._holds, job.writes)):
+            return Stale("The resource was changed or made by somebody else meanwhile; read it again and retry.")
+        writes = job.writes
+        try:
+            for companion in self._companions:
+                if more := companion(job.writes, self._entry_within):
+                    writes = [*writes, *more]
+        except Fault as fault:
+            return fault
+        for write in writes:
+            self._perform(write)
+        return writes
+
+    def _entry_within(self, space: str, key: str) -> Entry | None:
+        found = self._writer.execute("select key, etag, doc from entries where space = ? and key = ?", (space, key)).fetchone()
+        return Entry._make(found) if found else None
+
+    def _look_for_strangers(self) -> None:
+        seen = _data_version(self._writer)
+        if seen != self._writer_saw:
+            self._writer_saw = seen
+            self._strangers += 1
 
     def _perform(self, write: Write) -> None:
         match write:
@@ -331,17 +378,22 @@ class SqliteStore:
                 return True
         return found is None if expect == ABSENT else found is not None and found[0] == expect
 
-    def _tell(self, group: Sequence[_Job], outcomes: Sequence[Fault | None]) -> None:
-        for job, fault in zip(group, outcomes, strict=True):
-            if fault is None:
+    def _tell(self, group: Sequence[_Job], outcomes: Sequence[Fault | Sequence[Write]]) -> None:
+        for job, outcome in zip(group, outcomes, strict=True):
+            if not isinstance(outcome, Fault):
                 for listener in self._listeners:
-                    listener(job.writes)
+                    listener(outcome)
             if job.done.cancelled():
                 continue
-            if fault is None:
-                job.done.set_result(None)
+            if isinstance(outcome, Fault):
+                job.done.set_exception(outcome)
             else:
-                job.done.set_exception(fault)
+                job.done.set_result(None)
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed."""
+    return connection.execute("pragma data_version").fetchone()[0]
 
 
 def _end_of(prefix: str) -> str | None:

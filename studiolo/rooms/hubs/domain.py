@@ -247,10 +247,10 @@ def admit(change: Change) -> Draft:
         raise Invalid(f"Only a project has a hub; '{change.id.name}' is of kind {kind}.", target="properties.hubResourceId")
     else:
         _check_dependents(change, asked)
-    if kind == HUB:  # the others say nothing of it
-        asked["roleInheritance"] = reach_of(asked, old.properties if old else {})
     if asked.get("encryption") is not None:
         asked["encryption"] = _encryption(msgspec.convert(asked["encryption"], JsonObject), old)
+    if kind == HUB:  # the others say nothing of it
+        asked["roleInheritance"] = reach_of(asked, old.properties if old else {})
     _refuse_walls_that_would_not_hold(asked)
     kept = old.properties.get("workspaceId") if old else None
     return msgspec.structs.replace(

@@ -40,6 +40,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
             domain.ASSIGN_IDENTITY,
             domain.GIVES_ROLES,
             domain.DESTROY_KEYS,
+            domain.GIVES_ROLES,
         ),
         actions=(
             Action("diagnose", service.diagnose),

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
+from studiolo.rooms.iam.backends.seals import Seals
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.backends.worlds import StoredWorlds
 from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
 from studiolo.rooms.iam.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS, group_above, membership_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Actions, Flat, Heirs, Objects, Sealer
+from studiolo.rooms.iam.ports import Actions, Flat, Heirs, KeyHolder, Objects
 from studiolo.rooms.iam.provider import iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
@@ -42,11 +44,15 @@ __all__ = [
     "Iam",
     "Identity",
     "Question",
+    "accept_rights",
     "audiences_of",
     "group_above",
     "membership_of",
     "open_iam",
 ]
+
+
+_OWNER: Final = "authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Iam:
     tenant: str
     types: Sequence[ResourceType]
     grants: StoredGrants
+    seals: Seals
     directory: Directory
     sessions: Sessions
     access: AccessService
@@ -89,9 +96,14 @@ class Iam:
         return access_routes(self.access, self.reach, self.simulator, self.authenticator(ARM))
 
 
+async def accept_rights(store: Store, sealer: KeyHolder) -> int:
+    """Seal the rows that rights rest on as they are now, whoever wrote them; gives how many."""
+    return await Seals(store, await sealer.data_key(_OWNER)).accept()
+
+
 async def open_iam(
     store: Store,
-    sealer: Sealer,
+    sealer: KeyHolder,
     audiences: Audiences,
     origin: str,
     *,
@@ -105,7 +117,10 @@ async def open_iam(
     heirs = heirs or Flat()
     tenant = await ensure_tenant(store)
     issuer = Issuer(origin, tenant)
-    grants = StoredGrants(store, heirs=heirs, known_actions=known_actions)
+    seals = Seals(store, await sealer.data_key(_OWNER))
+    await seals.open()
+    grants = StoredGrants(store, heirs=heirs, known_actions=known_actions, seals=seals)
+    await grants.refresh()
     delegation = Delegation(Gate(grants), grants)
     client_secrets = ClientSecrets(store, Gate(grants), delegation)
     directory = Directory(store, grants, client_secrets, tenant)
@@ -119,6 +134,7 @@ async def open_iam(
         tenant=tenant,
         types=iam_types(directory, client_secrets, access, guards, ManagementGroups(store, heirs, owners, tenant)),
         grants=grants,
+        seals=seals,
         directory=directory,
         sessions=Sessions(store, grants, tenant),
         access=access,

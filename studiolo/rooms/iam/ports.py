@@ -26,6 +26,14 @@ class Sealer(Protocol):
         ...
 
 
+class KeyHolder(Sealer, Protocol):
+    """The key ring, of which this room also has a key of its own."""
+
+    async def data_key(self, owner: str) -> bytes:
+        """The owner's 32-byte key, made on first use. Raises a fault if it cannot be opened."""
+        ...
+
+
 class Heirs(Protocol):
     """Which projects inherit the roles of their hub, and how management groups hold subscriptions."""
 

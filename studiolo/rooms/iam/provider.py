@@ -89,7 +89,10 @@ def _directory_types(directory: Directory, client_secrets: ClientSecrets, guards
             facets=principals.application_facets,
             finds=principals.finds,
             name_pattern=_GUID,
-            actions=(Action("addPassword", client_secrets.add, is_secret=True), Action("removePassword", client_secrets.remove)),
+            actions=(
+                Action("addPassword", client_secrets.add, is_secret=True),
+                Action("removePassword", client_secrets.remove, is_secret=True),
+            ),
         ),
     ]
 

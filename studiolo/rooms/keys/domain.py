@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -20,28 +20,19 @@ class RotationProperties(msgspec.Struct, rename="camel"):
     """Studiolo.Keys/rotations has none: it is what the operations of rotations work on."""
 
 
-class Under(NamedTuple):
-    """How much a key seals, and how much of it by older generations."""
-
-    total: int
-    stale: int
-
-
 def refuse(change: Change) -> Draft:
     """Raise Invalid: a rotation is begun by the action of a workspace."""
     raise Invalid(f"'{change.id}' cannot be written: a rotation is begun by POST rotateKey on the workspace.", code="NotWritable")
 
 
-def shown(kept: Kept, wrapped_by: str, sealed: Under | None) -> JsonObject:
-    """A key as people see it: nothing of it that opens anything."""
+def shown(kept: Kept, wrapped_by: str, stale: int) -> JsonObject:
+    """A key as people see it: nothing of it that opens anything. `stale` counts what older versions still seal."""
     body: JsonObject = {"state": "Destroyed" if kept.destroyed else "Enabled", "wrappedBy": wrapped_by}
     if kept.destroyed:
         return {**body, "destroyed": kept.destroyed}
     body |= {"version": kept.newest.number, "created": kept.newest.created}
     body["olderVersions"] = [{"version": one.number, "created": one.created} for one in kept.generations[:-1]]
-    if sealed is not None:
-        body |= {"sealed": sealed.total, "sealedByOlderVersions": sealed.stale}
-    return body
+    return {**body, "sealedByOlderVersions": stale}
 
 
 def check_name(body: JsonObject, name: str) -> None:

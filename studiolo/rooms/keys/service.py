@@ -100,14 +100,15 @@ class WorkspaceKeys:
         _, kept = found
         root = await self._ring.find(owners.root)
         customer = root[1].customer if root is not None else None
-        sealed = None
-        if not kept.destroyed:
-            counts = [await self._sealed.count(one, await self._newest(one)) for one in await self._sealing(workspace, owners)]
-            sealed = domain.Under(sum(count[0] for count in counts), sum(count[1] for count in counts))
+        stale = 0
+        for one in [] if kept.destroyed else await self._sealing(workspace, owners):
+            holder = await self._ring.find(one)
+            if holder is not None and len(holder[1].generations) > 1:  # else there is nothing to look through
+                stale += (await self._sealed.count(one, holder[1].newest.number))[1]
         wrapped_by = f"{kept.parent} (version {kept.newest.by})" if kept.parent and kept.generations else kept.parent or "master key"
         return {
             "workspace": workspace.id.text,
-            **domain.shown(kept, wrapped_by, sealed),
+            **domain.shown(kept, wrapped_by, stale),
             "customerKey": customer.address if customer is not None else None,
             "rotation": self._under_way(workspace),
         }

@@ -11,6 +11,6 @@ from studiolo.kernel.resource import JsonObject
 class Grantors(Protocol):
     """Who can give roles."""
 
-    async def grantors(self, scope: str) -> Sequence[JsonObject]:
-        """The principals whose roles let them write role assignments at a scope, each with the assignment that says so."""
+    async def grantors(self, oid: str, action: str, scope: str) -> Sequence[JsonObject]:
+        """The smallest roles that would let somebody do an action at a scope, each with those who may assign it to them."""
         ...

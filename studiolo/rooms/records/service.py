@@ -81,9 +81,9 @@ class Records:
             raise NotFound(f"There is no decision '{id_[:64]}', or it was cut for its age.", code="DecisionNotFound")
         return found
 
-    async def grantors(self, scope: str) -> Sequence[JsonObject]:
-        """Who could have granted what was refused at a scope."""
-        return await self._grantors.grantors(scope)
+    async def grantors(self, line: Line) -> Sequence[JsonObject]:
+        """Which roles would have allowed what was refused, and who could give them; nothing where nobody was proven."""
+        return await self._grantors.grantors(line.caller, line.action, line.target) if line.caller and line.action else ()
 
     def head(self) -> Head:
         """The newest line's number and digest, sealed: to be kept where nobody who may change the record can."""

@@ -86,7 +86,7 @@ class _Pages:
                 raise
             return Answer.json(explained(line, is_for_the_refused=True))
         found = explained(line, is_for_the_refused=False)
-        return Answer.json({**found, "grantors": list(await self._records.grantors(line.target))})
+        return Answer.json({**found, "grantableBy": list(await self._records.grantors(line))})
 
     async def head(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         await permit.visible(await self._callers.identify(call), READ, ROOT)

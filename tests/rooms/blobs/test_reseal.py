@@ -161,3 +161,28 @@ async def test_a_key_that_goes_ends_a_long_download(tmp_path: Path) -> None:
         [part async for part in body]
     assert refused.value.code == "KeyDestroyed"
     await studio.stop()
+
+
+async def test_sealed_keys_of_accounts_that_were_swapped_or_cut_are_told_and_the_others_open(tmp_path: Path) -> None:
+    import json
+
+    from studiolo.kernel.ids import parse
+    from studiolo.kernel.store.port import Entry, PutEntry
+    from studiolo.rooms.blobs.service.accounts import SPACE
+
+    studio = Open(tmp_path)
+    await studio.start()
+    other = parse(f"{victim.ACCOUNT.text}2")
+    await studio.storage.ensure_account(other)
+    one, two = await studio.store.entry(SPACE, "hubsa"), await studio.store.entry(SPACE, "hubsa2")
+    assert one is not None
+    assert two is not None
+    mine, theirs = json.loads(one.doc), json.loads(two.doc)
+    kept = await studio.storage.accounts.secrets(await studio.storage.accounts.get(other))
+    for sealed in (theirs["sealed"], mine["sealed"][:-8], mine["sealed"][:8] + theirs["sealed"][8:], ""):
+        await studio.store.commit(PutEntry(SPACE, Entry("hubsa", "t", json.dumps({**mine, "sealed": sealed}).encode())))
+        with pytest.raises(Fault) as refused:
+            await studio.storage.accounts.secrets(await studio.storage.accounts.get(victim.ACCOUNT))
+        assert refused.value.code == "SecretDamaged"
+        assert await studio.storage.accounts.secrets(await studio.storage.accounts.get(other)) == kept
+    await studio.stop()

@@ -157,6 +157,16 @@ def basic(client: str, secret: str) -> str:
 
 async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
     """A studio on files in `path`, begun."""
+    studio = await open_node(path, origin)
+    await studio.iam.start()
+    for place in (HERE, GROUP):
+        await studio.control.put(PLATFORM, parse(place), {"location": "local"})
+    studio.beginning = await studio.iam.bootstrap.begin(SUBSCRIPTION)
+    return studio
+
+
+async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
+    """One process's view of the studio on files in `path`, which need not have begun."""
     store = SqliteStore(path / "studiolo.db")
     tree = ScopeTree(store)
     await tree.load()
@@ -165,12 +175,9 @@ async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
     gate = Gate(iam.grants)
     operations = Operations(store, owner="test")
     control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)
-    await iam.start()
-    for place in (HERE, GROUP):
-        await control.put(PLATFORM, parse(place), {"location": "local"})
     arm = ArmSurface(control, iam.authenticator(), [Surface("resource manager", iam.routes(), gate, render_arm)])
     resources = Resources()
     resources.control = control
     graph = iam.graph(DirectoryObjects(resources), gate)
-    front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere())
-    return Studio(store, iam, gate, control, operations, front, await iam.bootstrap.begin(SUBSCRIPTION), tree)
+    front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere(), versions=iam.grants)
+    return Studio(store, iam, gate, control, operations, front, Beginning(iam.tenant, "", "", None), tree)

@@ -14,7 +14,7 @@ import pytest
 
 from studiolo.kernel.faults import Fault
 from studiolo.kernel.ids import parse
-from studiolo.kernel.resource import Caller
+from studiolo.kernel.resource import PLATFORM, Caller
 from tests.rooms.iam.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, SUBSCRIPTION, Studio, guid
 from tests.rooms.iam.test_delegation import ACCESS_ADMINISTRATOR, CONTRIBUTOR, RBAC_ADMINISTRATOR, only
 
@@ -63,7 +63,7 @@ class Walk:
             (906, keeper.oid, OWNER, f"{DIRECTORY}/applications/{guid(0xA008)}", {}),
             (907, strong.oid, CONTRIBUTOR, HERE, {}),
         ):
-            await studio.assign(number, principal, role, scope, **more)
+            await studio.assign(number, principal, role, scope, PLATFORM, **more)
         deny = {"denyAssignmentName": "no", "principals": [{"id": strong.oid}], "permissions": [{"actions": [WRITE]}]}
         await studio.put(f"{GROUP}/{AUTHORIZATION}/denyAssignments/{guid(700)}", deny)
 

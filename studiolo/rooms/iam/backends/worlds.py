@@ -61,8 +61,8 @@ class StoredWorlds:
 
     async def whole(self) -> CompiledWorld:
         """Everything."""
-        kept = self._whole
-        if kept is not None and kept.world.version == self._grants.version():
+        kept = self._present()
+        if kept is not None:
             return kept
         found = await self._steady(None)
         self._whole = found
@@ -70,10 +70,16 @@ class StoredWorlds:
 
     async def above(self, scope_key: str) -> CompiledWorld:
         """All principals, all deny assignments, and the assignments on the chain of a scope."""
-        kept = self._whole
-        if kept is not None and kept.world.version == self._grants.version():
+        kept = self._present()
+        if kept is not None:
             return kept
         return await self._steady(scope_key)
+
+    def _present(self) -> CompiledWorld | None:
+        """The world that is kept, if it still holds: its version stands, and no row of it begins or ends."""
+        kept = self._whole
+        is_timed = kept is not None and any(row.starts is not None or row.ends is not None for row in kept.world.assignments)
+        return kept if kept is not None and not is_timed and kept.world.version == self._grants.version() else None
 
     async def _steady(self, scope_key: str | None) -> CompiledWorld:
         """A world of one version: read again if it changed meanwhile, the last time without letting others in between."""

@@ -10,11 +10,8 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Ask, Plane
-from studiolo.kernel.access.blocks import blocks_of
-from studiolo.kernel.access.built_in import built_in_roles
 from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.explanation import Explanation, explain
-from studiolo.kernel.access.grants import Role
 from studiolo.kernel.access.scopes import ROOT, Hierarchy, scope_key
 from studiolo.kernel.access.telling import told
 from studiolo.kernel.documents import body_of, resource_of
@@ -25,7 +22,7 @@ from studiolo.kernel.resource import Caller, JsonObject, Resource
 from studiolo.kernel.store.port import Row, Store
 from studiolo.rooms.iam.domain import roles
 from studiolo.rooms.iam.domain.assignments import Wanted, by_principal, scope_of, wanted
-from studiolo.rooms.iam.domain.principals import GIVES_ROLES, Principal
+from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.roles import BUILT_IN, CUSTOM, DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.domain.schedules import state_of
 from studiolo.rooms.iam.ports import Heirs
@@ -34,7 +31,6 @@ from studiolo.rooms.iam.service.reach import ReachService, shown_principal
 
 _MOST_LISTED = 5000
 _PAGE = 500
-_MOST_GRANTORS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,28 +186,6 @@ class AccessService:
                     code="TooManyToList",
                 )
             yield found
-
-    async def grantors(self, scope: str) -> Sequence[JsonObject]:
-        """The principals whose roles let them write role assignments at a scope, each with the assignment that says so.
-
-        A group is named as itself. Conditions of the assignments are shown: they may keep a grantor from granting some roles.
-        """
-        found: list[JsonObject] = []
-        for above in sorted(self.chain(scope_key(scope))):
-            async for row in self._pages(f"{'' if above == ROOT else above}/providers/{ROLE_ASSIGNMENTS.lower()}"):
-                assignment = resource_of(row).properties
-                role = await self._role(assignment["roleDefinitionId"].rpartition("/")[2])
-                if role is not None and blocks_of(role.permissions).covering("control", GIVES_ROLES.lower()):
-                    shown = {name: assignment.get(name) for name in ("principalId", "principalType", "scope", "condition")}
-                    found.append({**shown, "role": role.name})
-        return found[:_MOST_GRANTORS]
-
-    async def _role(self, guid: str) -> Role | None:
-        built_in = built_in_roles().get(guid.lower())
-        if built_in is not None:
-            return built_in
-        rows = (await self._store.by_facet(ROLE_DEFINITIONS.lower(), roles.by_guid(guid), limit=1)).rows
-        return roles.role_of(resource_of(rows[0])) if rows else None
 
     async def _candidates(self, type_name: str, key: str, hierarchy: Hierarchy, asked: Wanted) -> AsyncIterator[Row]:
         if asked.principal or asked.assigned_to:
