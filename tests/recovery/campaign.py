@@ -71,7 +71,7 @@ class Campaign:
         """Let go of threads and connections."""
         self._threads.shutdown()
         for traffic in self._traffic:
-            traffic.hand.close()
+            traffic.close()
 
     # ── one round ────────────────────────────────────────────────────────────────────────────────────────────────
 
