@@ -12,7 +12,7 @@ SEED = 20261125
 
 @pytest.mark.recovery
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_fifty_kills_lose_nothing(start_server: StartServer, capsys: pytest.CaptureFixture[str]) -> None:
     run(start_server, 50, capsys)
 
