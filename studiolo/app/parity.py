@@ -33,13 +33,25 @@ FEATURES: tuple[Feature, ...] = (
         "Hubs and projects",
         "Hubs, projects and plain workspaces by SDK, template, CLI and REST",
         (_ML,),
-        limits="managed networks, closed public access, customer keys and role inheritance are refused as not offered; no soft delete",
+        limits="managed networks and closed public access are refused as not offered; no soft delete",
     ),
     Feature(
         "Hubs and projects",
         "ARM template deployments, nested, with conditions, copies and functions",
         ("Microsoft.Resources/deployments",),
         limits="no what-if, no linked templates, incremental mode only",
+    ),
+    Feature(
+        "Encryption",
+        "Customers' keys for hubs, in a vault or a file, at creation or later; withdrawing one stops serving within seconds",
+        ("Studiolo.Keys/rotations",),
+        limits="files and vaults that take no token or one that the operator keeps; no managed HSM, no identity of the hub at the vault",
+    ),
+    Feature(
+        "Encryption",
+        "A key per hub and project: rotation with sealing anew and progress, destruction of one project's bytes, master key rotation",
+        ("Studiolo.Keys/rotations",),
+        limits="keys of model calls and templates are wrapped anew and not sealed anew; the master key rotates while the studio is stopped",
     ),
     Feature(
         "Identity",
@@ -50,9 +62,22 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "Identity",
-        "Role definitions and assignments with conditions, explained decisions",
-        ("Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments"),
-        limits="deny assignments are decided on but cannot be written yet; write-time lints come next",
+        "Microsoft Graph v1.0: users, groups with members, service principals, applications",
+        ("Studiolo.Directory/users", "Studiolo.Directory/groups", "Studiolo.Directory/applications"),
+        ("graph",),
+        limits="$filter with eq, in and startswith, $select, $top; no $search, $expand, $count, no delta, no batch",
+    ),
+    Feature(
+        "Identity",
+        "Role definitions, role and deny assignments with conditions, explained decisions",
+        ("Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/denyAssignments"),
+        limits="eligible assignments have a beginning and an end; no activation on request, no approvals",
+    ),
+    Feature(
+        "Identity",
+        "Management groups above subscriptions",
+        ("Microsoft.Management/managementGroups",),
+        limits="groups without a parent hang at the tenant's root itself; no hierarchy settings, no $expand",
     ),
     Feature(
         "Data",

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from studiolo.kernel.control import Control
-from studiolo.kernel.faults import Invalid, Unauthenticated
-from studiolo.kernel.ids import Collection, parse, split
+from studiolo.kernel.faults import Unauthenticated
+from studiolo.kernel.ids import collection, parse
 from studiolo.kernel.resource import Caller, JsonObject
-from studiolo.kernel.store.port import Store
+from studiolo.kernel.store.port import Lines, Store
 from studiolo.wire.http import Answer, Call, Guard, Judge, Permit, Public, Route, Surface
 from studiolo.wire.render import render_arm
 
@@ -26,7 +26,8 @@ _PAGE_HEADERS = [
         "content-security-policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
-    ("referrer-policy", "no-referrer"),
+    # Not 'no-referrer': that would also hide the origin of the form that the page posts.
+    ("referrer-policy", "same-origin"),
     ("cache-control", "no-store"),
 ]
 
@@ -58,6 +59,7 @@ def cloud(url: str) -> JsonObject:
         },
         "graph": f"{url}/graph/",
         "graphAudience": f"{url}/graph/",
+        "microsoftGraphResourceId": f"{url}/",
         "gallery": f"{url}/",
         "batch": f"{url}/",
         "media": f"{url}/",
@@ -120,7 +122,7 @@ def activity_surface(store: Store, authenticator: Authenticator, judge: Judge) -
         wanted = call.query().get("$filter", "")
         target = _resource_in(wanted) or scope
         await permit.require(caller, action, target)
-        lines = await store.events(under=parse(target).key, limit=200, newest_first=True)
+        lines = await store.lines(Lines(under=parse(target).key, kinds=("change", "secret"), limit=200, newest_first=True))
         shown = [
             {
                 "eventTimestamp": line.at,
@@ -129,6 +131,7 @@ def activity_surface(store: Store, authenticator: Authenticator, judge: Judge) -
                 "caller": line.caller,
                 "resourceId": line.target,
                 "eventDataId": str(line.seq),
+                **({"properties": msgspec.json.decode(line.doc)} if line.doc != b"{}" else {}),
             }
             for line in lines
         ]
@@ -163,18 +166,11 @@ def _first_page(url: str, control: Control, authenticator: Authenticator) -> Cal
 async def _workspaces(control: Control, caller: Caller) -> list[JsonObject]:
     """All workspaces that the caller may list."""
     found: list[JsonObject] = []
-    subscriptions = await control.list(caller, _collection("/subscriptions"), {})
+    subscriptions = await control.list(caller, collection("/subscriptions"), {})
     for doc in subscriptions.docs:
         subscription = msgspec.json.decode(doc)["id"]
-        listed = await control.list(caller, _collection(f"{subscription}/providers/{_WORKSPACES}"), {})
+        listed = await control.list(caller, collection(f"{subscription}/providers/{_WORKSPACES}"), {})
         found += [msgspec.json.decode(each) for each in listed.docs]
-    return found
-
-
-def _collection(path: str) -> Collection:
-    found = split(path)
-    if not isinstance(found, Collection):
-        raise Invalid(f"'{path}' is no collection.")
     return found
 
 

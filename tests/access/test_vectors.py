@@ -22,6 +22,11 @@ def test_every_published_vector_agrees() -> None:
     assert str(report) == "130 of 130 agree"
 
 
+def test_what_generated_questions_once_found_wrong_stays_right() -> None:
+    report = run_vectors(FIXTURES, [VECTORS / "found.json"])
+    assert [str(each) for each in report.disagreements] == []
+
+
 def test_a_disagreement_names_file_line_and_reason(tmp_path: Path) -> None:
     rows = [
         {"id": "P1", "as": [["alice", "Reader", "S1"]], "rq": {"p": "alice", "a": "X/read", "s": "RG"}, "x": "allow"},

@@ -11,6 +11,7 @@ import pytest
 from studiolo.kernel.faults import Conflict, Fault, Forbidden, Invalid, NotAllowed, NotFound, Stale, Unavailable
 from studiolo.kernel.ids import Collection, parse, split
 from studiolo.kernel.resource import Action, Invocation, JsonObject, Resource, ResourceType, Step
+from studiolo.kernel.store import Lines
 from tests.support.kernel import GROUP, OWNER, READER, STRANGER, Anything, Kernel, keep, open_kernel
 
 pytestmark = pytest.mark.anyio
@@ -191,7 +192,7 @@ async def test_racing_writers_all_get_an_answer_and_one_state_wins(kernel: Kerne
 async def test_writes_leave_a_line_in_the_activity_log(kernel: Kernel) -> None:
     await kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local"})
     await kernel.control.delete(OWNER, parse(f"{THING}/box"))
-    lines = await kernel.store.events(under=parse(f"{THING}/box").key)
+    lines = await kernel.store.lines(Lines(under=parse(f"{THING}/box").key))
     assert [(line.action, line.caller) for line in lines] == [("Test.Rooms/things/write", "owner"), ("Test.Rooms/things/delete", "owner")]
 
 

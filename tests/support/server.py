@@ -114,6 +114,7 @@ class Server:
     home: Path
     model: bool = False
     options: Sequence[str] = ()
+    program: Sequence[str] = (str(COMMAND),)
     port: int = field(default_factory=free_port)
     url: str = ""
     ready_seconds: float = 0.0
@@ -125,7 +126,7 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             message = "this server is running"
             raise AssertionError(message)
-        command = [str(COMMAND), "up", "--home", str(self.home), "--port", str(self.port)]
+        command = [*self.program, "up", "--home", str(self.home), "--port", str(self.port)]
         command += [] if self.model else ["--no-model"]
         began = time.monotonic()
         self._process = subprocess.Popen(

@@ -34,8 +34,19 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         view=service.view,
         facets=_facets,
         shows=lambda workspace, query: not query.get("kind") or (workspace.kind or "").lower() in query["kind"].lower().split(","),
-        further_actions=(*(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete")), *domain.JOIN, domain.ASSIGN_IDENTITY),
-        actions=(Action("diagnose", service.diagnose),),
+        further_actions=(
+            *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete")),
+            *domain.JOIN,
+            domain.ASSIGN_IDENTITY,
+            domain.DESTROY_KEYS,
+            domain.GIVES_ROLES,
+        ),
+        actions=(
+            Action("diagnose", service.diagnose),
+            Action("showKey", service.keys.show),
+            Action("rotateKey", service.keys.rotate),
+            Action("destroyKey", service.keys.destroy),
+        ),
         name_pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,32}$",
         is_tracked=True,
     )

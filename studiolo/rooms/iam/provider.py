@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from studiolo.kernel.faults import NotOffered
 from studiolo.kernel.resource import Action, Change, Draft, ResourceType
 from studiolo.rooms.iam import schema
-from studiolo.rooms.iam.domain import assignments, principals, roles
+from studiolo.rooms.iam.domain import assignments, denials, management, ownership, principals, roles
+from studiolo.rooms.iam.domain.management import DESCENDANTS, MANAGEMENT_GROUPS, MEMBERSHIPS
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, GROUPS, SERVICE_PRINCIPALS, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.access import AccessService
 from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.guards import Guards
+from studiolo.rooms.iam.service.management import ManagementGroups
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 
 _GUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 # Names that must be GUIDs, but whose own fault says so in the public cloud's words.
 _ANY = r"^[^/]{1,260}$"
-_READ_ONLY = frozenset({"get", "list"})
 _NO_PATCH = frozenset({"get", "list", "put", "delete"})
 
 
-def iam_types(directory: Directory, client_secrets: ClientSecrets, access: AccessService) -> list[ResourceType]:
+def iam_types(
+    directory: Directory, client_secrets: ClientSecrets, access: AccessService, guards: Guards, groups: ManagementGroups
+) -> list[ResourceType]:
     """All types of this room."""
-    return [*_directory_types(directory, client_secrets), *_authorization_types(access), _identity_type(directory)]
+    return [
+        *_directory_types(directory, client_secrets, guards),
+        *_authorization_types(access, guards),
+        *_management_types(groups),
+        _identity_type(directory),
+    ]
 
 
-def _directory_types(directory: Directory, client_secrets: ClientSecrets) -> list[ResourceType]:
+def _directory_types(directory: Directory, client_secrets: ClientSecrets, guards: Guards) -> list[ResourceType]:
     return [
         ResourceType(
             name=USERS,
@@ -32,6 +43,7 @@ def _directory_types(directory: Directory, client_secrets: ClientSecrets) -> lis
             schema=schema.User,
             admit=principals.admit_user,
             demands=principals.demands,
+            guard=guards.principal,
             retire=directory.retire,
             facets=principals.user_facets,
             finds=principals.finds,
@@ -44,6 +56,7 @@ def _directory_types(directory: Directory, client_secrets: ClientSecrets) -> lis
             admit=principals.admit_group,
             needs=principals.group_needs,
             demands=principals.demands,
+            guard=guards.group,
             retire=directory.retire,
             facets=principals.group_facets,
             finds=principals.finds,
@@ -57,7 +70,8 @@ def _directory_types(directory: Directory, client_secrets: ClientSecrets) -> lis
             needs=principals.service_principal_needs,
             kin=principals.service_principal_kin,
             demands=principals.demands,
-            may_delete=directory.may_delete,
+            attributes=ownership.principal_attributes,
+            guard=guards.principal,
             retire=directory.retire,
             facets=principals.service_principal_facets,
             finds=principals.finds,
@@ -69,17 +83,21 @@ def _directory_types(directory: Directory, client_secrets: ClientSecrets) -> lis
             schema=schema.Application,
             admit=principals.admit_application,
             demands=principals.demands,
+            guard=guards.application,
             retire=directory.retire_application,
             view=client_secrets.view,
             facets=principals.application_facets,
             finds=principals.finds,
             name_pattern=_GUID,
-            actions=(Action("addPassword", client_secrets.add, is_secret=True), Action("removePassword", client_secrets.remove)),
+            actions=(
+                Action("addPassword", client_secrets.add, is_secret=True),
+                Action("removePassword", client_secrets.remove, is_secret=True),
+            ),
         ),
     ]
 
 
-def _authorization_types(access: AccessService) -> list[ResourceType]:
+def _authorization_types(access: AccessService, guards: Guards) -> list[ResourceType]:
     return [
         ResourceType(
             name=ROLE_DEFINITIONS,
@@ -89,6 +107,8 @@ def _authorization_types(access: AccessService) -> list[ResourceType]:
             kin=roles.kin,
             demands=roles.demands,
             may_delete=access.may_delete_role,
+            attributes=ownership.role_attributes,
+            guard=guards.role_definition,
             resolve=access.find_role,
             facets=roles.facets,
             lists=access.role_definitions,
@@ -100,10 +120,12 @@ def _authorization_types(access: AccessService) -> list[ResourceType]:
             name=ROLE_ASSIGNMENTS,
             about="Who holds which role at which scope, and under which condition.",
             schema=schema.RoleAssignment,
-            admit=assignments.admit,
+            admit=partial(assignments.admit, chain_of=access.chain),
             needs=assignments.needs,
             kin=assignments.kin,
             attributes=assignments.attributes,
+            guard=guards.role_assignment,
+            view=access.state,
             facets=assignments.facets,
             lists=access.role_assignments,
             verbs=_NO_PATCH,
@@ -112,21 +134,66 @@ def _authorization_types(access: AccessService) -> list[ResourceType]:
         ),
         ResourceType(
             name=DENY_ASSIGNMENTS,
-            about="What nobody may, whatever is granted. Read only; the platform's own guard its objects.",
+            about="What nobody named may do, whatever is granted; system-protected ones guard the platform's objects.",
             schema=schema.DenyAssignment,
-            admit=_not_written,
-            facets=assignments.deny_facets,
-            verbs=_READ_ONLY,
+            admit=denials.admit,
+            needs=denials.needs,
+            demands=denials.demands,
+            guard=guards.deny_assignment,
+            facets=denials.facets,
+            lists=access.deny_assignments,
+            verbs=_NO_PATCH,
+            name_pattern=_ANY,
             is_extension=True,
         ),
         ResourceType(
             name="Microsoft.Authorization/permissions",
             about="What the caller may do at a scope.",
-            schema=schema.DenyAssignment,
+            schema=schema.OwnPermissions,
             admit=_not_written,
             lists=access.permissions,
             verbs=frozenset({"list"}),
             is_extension=True,
+        ),
+    ]
+
+
+def _management_types(groups: ManagementGroups) -> list[ResourceType]:
+    return [
+        ResourceType(
+            name=MANAGEMENT_GROUPS,
+            about="Groups above subscriptions, at most six deep; what is assigned at one holds in everything below it.",
+            schema=schema.ManagementGroup,
+            admit=groups.admit,
+            needs=groups.needs,
+            demands=groups.demands,
+            guard=groups.guard,
+            facets=management.group_facets,
+            name_pattern=r"^[A-Za-z0-9_\-().]{0,89}[A-Za-z0-9_\-()]$",
+            creates_with_ok=True,
+        ),
+        ResourceType(
+            name=MEMBERSHIPS,
+            about="Which subscription lies in a management group; a PUT moves it there.",
+            schema=schema.Membership,
+            admit=management.admit_membership,
+            needs=management.membership_needs,
+            kin=management.membership_kin,
+            demands=management.membership_demands,
+            guard=groups.guard_membership,
+            facets=management.membership_facets,
+            verbs=_NO_PATCH,
+            name_pattern=_GUID,
+            creates_with_ok=True,
+        ),
+        ResourceType(
+            name=DESCENDANTS,
+            about="Everything below a management group.",
+            schema=schema.OwnPermissions,
+            admit=_not_written,
+            lists=groups.descendants,
+            verbs=frozenset({"list"}),
+            permission_name=MANAGEMENT_GROUPS,
         ),
     ]
 

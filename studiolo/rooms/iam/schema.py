@@ -56,6 +56,20 @@ class Permissions(msgspec.Struct):
     conditionVersion: str | None = None
 
 
+class Override(msgspec.Struct):
+    """Which checks of a condition are passed over, and why."""
+
+    checks: list[str] | None = None
+    reason: str | None = None
+
+
+class NamedPrincipal(msgspec.Struct):
+    """Whom a deny assignment names."""
+
+    id: str | None = None
+    type: str | None = None
+
+
 class RoleDefinition(msgspec.Struct):
     """A role."""
 
@@ -64,6 +78,7 @@ class RoleDefinition(msgspec.Struct):
     description: str | None = None
     assignableScopes: list[str] | None = None
     permissions: list[Permissions] | None = None
+    studioloOverride: Override | None = None
 
 
 class RoleAssignment(msgspec.Struct):
@@ -75,10 +90,43 @@ class RoleAssignment(msgspec.Struct):
     description: str | None = None
     condition: str | None = None
     conditionVersion: str | None = None
+    startDateTime: str | None = None
+    endDateTime: str | None = None
+    studioloOverride: Override | None = None
 
 
 class DenyAssignment(msgspec.Struct):
     """Who may not, whatever is granted."""
+
+    denyAssignmentName: str | None = None
+    description: str | None = None
+    permissions: list[Permissions] | None = None
+    doNotApplyToChildScopes: bool | None = None
+    principals: list[NamedPrincipal] | None = None
+    excludePrincipals: list[NamedPrincipal] | None = None
+    isSystemProtected: bool | None = None
+    denyAssignmentEffect: str | None = None
+    condition: str | None = None
+    conditionVersion: str | None = None
+    studioloOverride: Override | None = None
+
+
+class OwnPermissions(msgspec.Struct):
+    """What a caller may do at a scope; computed."""
+
+
+class ManagementGroup(msgspec.Struct):
+    """A group above subscriptions."""
+
+    displayName: str | None = None
+    tenantId: str | None = None
+    details: dict[str, Any] | None = None
+
+
+class Membership(msgspec.Struct):
+    """A subscription in a management group; computed."""
+
+    displayName: str | None = None
 
 
 class UserAssignedIdentity(msgspec.Struct):

@@ -88,7 +88,7 @@ REFUSALS: list[tuple[dict[str, str], int, str, int]] = [
     ({"scope": f"{ORIGIN}/user_impersonation"}, 400, "invalid_scope", 1002012),
     ({"scope": f"{ORIGIN}/.default https://storage.azure.com/.default"}, 400, "invalid_scope", 1002012),
     ({"scope": "https://management.azure.com/.default"}, 400, "invalid_resource", 500011),
-    ({"scope": "https://graph.microsoft.com/.default"}, 400, "invalid_resource", 500011),
+    ({"scope": "https://management.azure.com/.default"}, 400, "invalid_resource", 500011),
 ]
 
 

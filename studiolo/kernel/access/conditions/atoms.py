@@ -185,7 +185,8 @@ def _value(literal: syntax.Literal, reading: Reading) -> object | None:
     if literal.kind == "guid" and reading is not values.guid:
         return None
     is_pattern = reading in (values.like, values.caseless_like)
-    return reading(literal.raw if is_pattern and literal.kind == "text" else literal.value)
+    # A pattern keeps the escapes of stars and question marks; that of the quote ended with the string.
+    return reading(literal.raw.replace("\\'", "'") if is_pattern and literal.kind == "text" else literal.value)
 
 
 def _pairs(node: syntax.Comparison) -> int | Callable[[Ask], int]:

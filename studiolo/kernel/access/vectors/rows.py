@@ -35,6 +35,7 @@ class Fixtures(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     mg_parent: dict[str, str] = {}
     mg_of_sub: dict[str, str] = {}
     scopes: dict[str, str] = {}
+    heirs: dict[str, tuple[str, ...]] = {}
     custom: dict[str, CustomRole] = {}
     conds: dict[str, str] = {}
 
@@ -64,11 +65,12 @@ class Deny(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"no_
     da: tuple[str, ...] = ()
     nda: tuple[str, ...] = ()
     no_child: Flag = False
+    audit: Flag = False
     c: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"rows": "as"}):
-    """A decision vector. A row is principal, role, scope and perhaps a condition."""
+    """A decision vector. A row is principal, role, scope and perhaps a condition, a start and an end; the moment is `UtcNow`."""
 
     id: str
     rq: Request

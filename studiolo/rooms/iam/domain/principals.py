@@ -64,11 +64,12 @@ def principal_of(resource: Resource) -> Principal:
         since=resource.system.created_at,
         application=found.get("appId") or "",
         resource_id=next(iter(found.get("alternativeNames") or ()), ""),
-        attributes=_attributes(found.get("customSecurityAttributes") or {}),
+        attributes=custom_attributes(found.get("customSecurityAttributes") or {}),
     )
 
 
-def _attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def custom_attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Custom security attributes by their names in conditions."""
     return {f"{ATTRIBUTES}:{group}_{name}": value for group, values in sets.items() for name, value in values.items()}
 
 

@@ -137,14 +137,6 @@ class Directory:
 
     # ── what goes with a principal ───────────────────────────────────────────────────────────────────────────────
 
-    async def may_delete(self, service_principal: Resource) -> None:
-        """Refuse the removal of a managed identity by itself (Conflict `ManagedIdentityInUse`): it goes with its resource."""
-        if service_principal.properties.get("servicePrincipalType") == "ManagedIdentity":
-            owner = next(iter(service_principal.properties.get("alternativeNames") or ()), "its resource")
-            raise Conflict(
-                f"A managed identity is removed together with the resource that it belongs to: {owner}.", code="ManagedIdentityInUse"
-            )
-
     async def retire(self, principal: Resource, step: Step) -> None:
         """What a principal's type does before the principal goes."""
         await self.void(principal.name)

@@ -2,7 +2,8 @@
 
 from studiolo.rooms.iam.wire.access import access_routes
 from studiolo.rooms.iam.wire.authenticator import Authenticator
+from studiolo.rooms.iam.wire.graph import graph_surface
 from studiolo.rooms.iam.wire.signin import signin_surface
 from studiolo.rooms.iam.wire.tokens import token_surface
 
-__all__ = ["Authenticator", "access_routes", "signin_surface", "token_surface"]
+__all__ = ["Authenticator", "access_routes", "graph_surface", "signin_surface", "token_surface"]

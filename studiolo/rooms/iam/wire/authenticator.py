@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from studiolo.kernel.faults import Forbidden, Unauthenticated
+from studiolo.kernel.request import CALLER
 from studiolo.kernel.resource import Caller
 from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.sessions import Sessions
@@ -34,11 +35,11 @@ class Authenticator:
         header = call.headers.get("authorization")
         try:
             if header is not None:
-                return await self._tokens.caller(_bearer(header), self._kind)
+                return _noted(await self._tokens.caller(_bearer(header), self._kind))
             session = session_of(call)
             if session is not None:
                 _check_origin(call)
-                return await self._sessions.caller(session)
+                return _noted(await self._sessions.caller(session))
         except Unauthenticated as fault:
             fault.info.setdefault("challenge", f'{self._challenge(call)}, error="invalid_token", error_description="{fault.message}"')
             raise
@@ -54,7 +55,7 @@ class Authenticator:
         Raises:
             Unauthenticated: it proves nothing here and now.
         """
-        return await self._tokens.caller(token, self._kind)
+        return _noted(await self._tokens.caller(token, self._kind))
 
     async def find(self, oid: str, tenant: str) -> Caller | None:
         """The principal with this object id; None if there is none in this tenant, or it was switched off."""
@@ -65,6 +66,12 @@ class Authenticator:
 
     def _challenge(self, call: Call) -> str:
         return f'Bearer authorization_uri="{call.origin}/{self._tenant}"'
+
+
+def _noted(caller: Caller) -> Caller:
+    """Let the record know whose request this is."""
+    CALLER.set(caller.oid)
+    return caller
 
 
 def _bearer(header: str) -> str:
