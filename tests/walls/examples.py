@@ -89,7 +89,7 @@ _NO_LINE = Ask(always="DecisionNotFound")
 _ROOT = Ask("/")
 _ROOT_LIST, _FIRST_LIST = Ask("/", is_list=True), Ask("{first}", is_list=True)
 _QUESTION = {"who": "me", "action": "a/b/read"}
-_PLAN = {"change": {}}
+_PLAN: dict[str, Any] = {"change": {}}
 _CHAT = {"model": "absent", "messages": [{"role": "user", "content": "hi"}]}
 _TEXT = {"model": "absent", "prompt": "hi", "input": "hi"}
 _AZURE = "api-version=2024-10-21"
