@@ -88,13 +88,35 @@ def onward(text: str) -> str:
     return text if is_ours and "\\" not in text else "/"
 
 
+_CARRIED: Final = frozenset(
+    {
+        "client_id",
+        "client_info",
+        "code_challenge",
+        "code_challenge_method",
+        "domain_hint",
+        "login_hint",
+        "nonce",
+        "prompt",
+        "redirect_uri",
+        "resource",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+        "user_code",
+    }
+)
+
+
 def to_sign_in(call: Call) -> Answer:
     """Send the visitor to sign in and back.
 
     The session's cookie does not travel when another site's page leads here; a page of ours that goes on by itself makes
-    the next request our own.
+    the next request our own. Of the query, what the pages read goes along, and nothing else that a caller put there.
     """
-    here = call.raw_path + (f"?{call.raw_query}" if call.raw_query else "")
+    kept = "&".join(part for part in call.raw_query.split("&") if part.partition("=")[0] in _CARRIED)
+    here = call.raw_path + (f"?{kept}" if kept else "")
     target = f"/signin?next={quote(here, safe='')}"
     if call.headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return moved(target)
