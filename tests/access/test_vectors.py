@@ -29,7 +29,7 @@ def test_every_vector_of_the_rules_that_are_ours_agrees() -> None:
 
 
 def test_what_generated_questions_once_found_wrong_stays_right() -> None:
-    report = run_vectors(FIXTURES, [VECTORS / "found.json"])
+    report = run_vectors(FIXTURES, [VECTORS / "found.json", VECTORS / "found-decisions.jsonl"])
     assert [str(each) for each in report.disagreements] == []
 
 
