@@ -17,12 +17,12 @@ from tests.access.differential.worlds import Maker
 from tests.access.oracle import grammar, judge
 from tests.access.oracle.judge import Question, World
 from tests.access.oracle.misreadings import MISREADINGS, planted
-from tests.access.oracle.published import DECISIONS, EXPRESSIONS, FOUND, HERE, question, world
+from tests.access.oracle.published import DECISIONS, EXPRESSIONS, FOUND, FOUND_DECISIONS, HERE, question, world
 from tests.access.oracle.truth import Circumstances, truth_of
 
 Case = tuple[World, Question]
 SEEDS = range(100)
-PUBLISHED: list[tuple[Case, str]] = [((world(row), question(row["rq"])), row["x"]) for row in DECISIONS]
+PUBLISHED: list[tuple[Case, str]] = [((world(row), question(row["rq"])), row["x"]) for row in (*DECISIONS, *FOUND_DECISIONS)]
 
 
 @pytest.fixture(scope="module")

@@ -332,9 +332,12 @@ def test_who_is_switched_off_or_removed_is_nobody_at_once(studio: Studio, hub: d
     assert studio.ask_token(person.client_id, person.secret, scope=f"{studio.url}/.default").status == 400
     off["properties"]["accountEnabled"] = True
     assert studio.directory("PUT", f"/servicePrincipals/{person.oid}", off).status == 200
-    assert _sees(studio, person, hub["id"])
+    assert studio.arm("GET", hub["id"], by=person).status == 401  # what was given out before stays void
+    fresh = studio.ask_token(person.client_id, person.secret, scope=f"{studio.url}/.default").json()["access_token"]
+    proof = {"authorization": f"Bearer {fresh}"}
+    assert studio.send("GET", f"{hub['id']}?api-version=2024-10-01", None, proof).status == 200
     assert studio.directory("DELETE", f"/servicePrincipals/{person.oid}").status == 200
-    assert studio.arm("GET", hub["id"], by=person).status == 401
+    assert studio.send("GET", f"{hub['id']}?api-version=2024-10-01", None, proof).status == 401
     left = studio.arm("GET", f"{hub['id']}{ASSIGNMENTS}", query={"$filter": f"principalId eq '{person.oid}'"}).json()["value"]
     assert left == []
 

@@ -19,6 +19,8 @@ from tests.parity.studio import API, Person, Studio, account_of, opened, unique
 from tests.recovery.audit import troubles
 from tests.support.server import Server
 
+pytestmark = pytest.mark.slow
+
 BLOCK = base64.b64encode(b"block-1").decode().replace("=", "%3D")
 BIG = 3_000_000
 # How a connection ends: politely (TLS says goodbye), by the socket alone, by a reset.

@@ -17,7 +17,7 @@ from studiolo.app.compose import compose
 from tests.recovery import victim
 from tests.recovery.works import WORKS
 
-pytestmark = [pytest.mark.recovery, pytest.mark.slow]
+pytestmark = [pytest.mark.recovery, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @dataclass

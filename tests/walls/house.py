@@ -22,7 +22,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM
 from studiolo.rooms.iam.domain.tokens import Bearer, claims_of
-from studiolo.wire.rates import ANONYMOUS, Rate
+from studiolo.wire.rates import ANONYMOUS, SIGN_IN, Rate
 from tests.support.asgi import Reply, call
 
 API = "2024-10-01"
@@ -125,7 +125,7 @@ class House:
         iam = self.application._house.iam  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - nobody gives out such tokens
         claims = claims_of(
             Bearer(oid, application),
-            iam.tokens.issuer,
+            iam.front.issuer,
             audience,
             "2.0",
             at=int(clock.now().timestamp()) - age_seconds,
@@ -201,7 +201,7 @@ async def opened(path: Path) -> AsyncGenerator[House]:
     """A studio on files in `path`, begun, with everybody in it."""
     home = Home(path / "home")
     home.prepare()
-    application = await compose(Settings(home=home.root, has_model=False, rates={ANONYMOUS: Rate(1e6, 1e6)}), home)
+    application = await compose(Settings(home=home.root, has_model=False, rates={ANONYMOUS: Rate(1e6, 1e6), SIGN_IN: Rate(1e6, 1e6)}), home)
     await application.start()
     try:
         environment = home.environment()

@@ -198,7 +198,8 @@ class KeyRing:
 
         A later owner of the same name gets a new key.
         """
-        await self._drop_all([owner])
+        if await self.store.entry(SPACE, owner) is not None:  # a repeated removal is told once
+            await self._drop_all([owner])
         while entries := await self.store.entries(SPACE, prefix=owner + "/", limit=_BATCH):
             await self._drop_all([entry.key for entry in entries])
 

@@ -27,6 +27,8 @@ SHORT = {
 FIXTURES: dict[str, Any] = msgspec.json.decode((HERE / "authz-fixtures.json").read_bytes())
 EXPRESSIONS: dict[str, list[dict[str, Any]]] = msgspec.json.decode((HERE / "authz-expressions.json").read_bytes())
 DECISIONS: list[dict[str, Any]] = [msgspec.json.decode(line) for line in (HERE / "authz-decisions.jsonl").read_bytes().splitlines()]
+# Questions that a planted misreading once passed by.
+FOUND_DECISIONS: list[dict[str, Any]] = [msgspec.json.decode(line) for line in (HERE / "found-decisions.jsonl").read_bytes().splitlines()]
 FOUND: dict[str, list[dict[str, Any]]] = msgspec.json.decode((HERE / "found.json").read_bytes())
 BUILT_IN = Path(__file__).parents[3] / "studiolo/kernel/access/roles.jsonl"
 

@@ -101,14 +101,13 @@ class ClientBlobs(Traffic):
     """The unchanged `azure-storage-blob`, which stages blocks for all but small bodies."""
 
     def prepare(self) -> None:
+        from azure.identity import ClientSecretCredential
         from azure.storage.blob import BlobServiceClient
 
         account = account_of(self.hand.arm("GET", self.hand.workspace("home")).json())
         person = self.hand.person("client")
         self.hand.grant(person.oid, "Storage Blob Data Owner", f"{self.hand.group}/providers/Microsoft.Storage/storageAccounts/{account}")
         bundle = self.hand.env["SSL_CERT_FILE"]
-        from azure.identity import ClientSecretCredential
-
         credential = ClientSecretCredential("adfs", person.client_id, person.secret, authority=self.hand.url, connection_verify=bundle)
         service: Any = BlobServiceClient(
             f"https://{account}.blob.core.localhost:{self.hand.server.port}",
@@ -118,6 +117,7 @@ class ClientBlobs(Traffic):
             max_single_put_size=60_000,
             max_block_size=200_000,
         )
+        self.closing = (service, credential)
         self.box: Any = service.create_container(unique("client"))
         self.known = {name: Known[int | None](None) for name in NAMES[:3]}
         self.turn = 0
@@ -159,3 +159,8 @@ class ClientBlobs(Traffic):
             assert data == body_of(name, turn), f"{name} is not whole"
             known.is_(turn)
         assert {blob.name for blob in self.box.list_blobs()} == {name for name, known in self.known.items() if known.told is not None}
+
+    def close(self) -> None:
+        super().close()
+        for each in self.closing:
+            each.close()

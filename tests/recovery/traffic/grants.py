@@ -95,6 +95,11 @@ class Rivals(Traffic):
         self.won, self.tried = (found[0] if found else None), []
         assert self.hand.may(self.person.oid, READ.replace("/read", "/data/read"), self.scope) == bool(found)
 
+    def close(self) -> None:
+        super().close()
+        self.other.close()
+        self.threads.shutdown()
+
 
 def given(oid: str, role: str) -> dict[str, Any]:
     """The body of an assignment."""

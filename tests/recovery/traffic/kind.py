@@ -28,3 +28,7 @@ class Traffic:
     def check(self) -> None:
         """Assert that what was acknowledged is there, and that nothing is half done."""
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.hand.close()
