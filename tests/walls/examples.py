@@ -89,7 +89,7 @@ _NO_LINE = Ask(always="DecisionNotFound")
 _ROOT = Ask("/")
 _ROOT_LIST, _FIRST_LIST = Ask("/", is_list=True), Ask("{first}", is_list=True)
 _QUESTION = {"who": "me", "action": "a/b/read"}
-_PLAN = {"change": {}}
+_PLAN: dict[str, Any] = {"change": {}}
 _CHAT = {"model": "absent", "messages": [{"role": "user", "content": "hi"}]}
 _TEXT = {"model": "absent", "prompt": "hi", "input": "hi"}
 _AZURE = "api-version=2024-10-21"
@@ -105,6 +105,7 @@ ROUTES: dict[str, Ask] = {
     f"deployments GET {_STEPS}/{{operation}}": _DEPLOYMENT,
     "access POST /providers/Studiolo.Access/explain": Ask("/", body=_QUESTION),
     "access POST /{scope:path}/providers/Studiolo.Access/explain": Ask("{first}", body=_QUESTION),
+    "access POST /providers/Studiolo.Directory/rotateTokenKeys": _ROOT,
     "access POST /providers/Studiolo.Access/whoCan": Ask("/", body={"action": "a/b/read"}),
     "access POST /{scope:path}/providers/Studiolo.Access/whoCan": Ask("{first}", body={"action": "a/b/read"}),
     "access POST /providers/Studiolo.Access/can": Ask("/", body={"who": "me"}),
@@ -135,7 +136,22 @@ ROUTES: dict[str, Ask] = {
     "tokens POST /{tenant}/oauth2/v2.0/token": Ask(),
     "tokens GET /{tenant}/oauth2/authorize": Ask(),
     "tokens GET /{tenant}/oauth2/v2.0/authorize": Ask(),
+    "tokens GET /{tenant}/oauth2/logout": Ask(),
+    "tokens GET /{tenant}/oauth2/v2.0/logout": Ask(),
+    "tokens POST /{tenant}/oauth2/authorize": Ask(),
+    "tokens POST /{tenant}/oauth2/v2.0/authorize": Ask(),
+    "tokens POST /{tenant}/oauth2/devicecode": Ask(),
+    "tokens POST /{tenant}/oauth2/v2.0/devicecode": Ask(),
     "sign-in GET /signin": Ask(),
+    "sign-in GET /signin/password": Ask(),
+    "sign-in POST /signin/password": Ask(),
+    "sign-in POST /signin/code": Ask(),
+    "sign-in GET /account": Ask(),
+    "sign-in POST /account/password": Ask(),
+    "sign-in POST /account/codes": Ask(),
+    "sign-in POST /account/signout": Ask(),
+    "sign-in GET /device": Ask(),
+    "sign-in POST /device": Ask(),
     "sign-in POST /signin": Ask(),
     "sign-in POST /signout": Ask(),
     "graph GET /v1.0/users": _ROOT,
@@ -285,5 +301,6 @@ TYPES: dict[str, Thing] = {
     "Studiolo.Directory/groups": Thing("/providers/Studiolo.Directory/groups/{absent}"),
     "Studiolo.Directory/servicePrincipals": Thing("/providers/Studiolo.Directory/servicePrincipals/{absent}"),
     "Studiolo.Keys/rotations": Thing("{first}/providers/Studiolo.Keys/rotations/absent"),
+    "Studiolo.Directory/signInPolicies": Thing("/providers/Studiolo.Directory/signInPolicies/{absent}"),
     "Studiolo.Directory/users": Thing("/providers/Studiolo.Directory/users/{absent}"),
 }
