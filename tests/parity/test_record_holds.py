@@ -181,7 +181,7 @@ def test_an_exported_file_that_was_changed_is_named(own: Studio, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_no_secret_that_passes_any_route_is_on_the_record_in_the_output_or_in_an_answer_that_did_not_give_it(own: Studio) -> None:
+def test_nothing_secret_that_passes_any_route_is_on_the_record_in_the_output_or_in_an_answer_that_did_not_give_it(own: Studio) -> None:
     given = _given_out(own)
     sent = _sent_everywhere(own)
     own.server.stop()
@@ -204,6 +204,11 @@ def _given_out(own: Studio) -> set[str]:
     storage = own.arm("GET", own.workspace("home")).json()["properties"]["storageAccount"]
     person = own.person("canary")
     found = {person.secret, own.token(person).rpartition(".")[2], own.token(own.owner).rpartition(".")[2], own.cookie.partition("=")[2]}
+    user = str(uuid.uuid4())
+    assert own.directory("PUT", f"/users/{user}", {"properties": {"displayName": "canary", "mail": f"{user}@example.org"}}).status == 201
+    link = own.directory("POST", f"/users/{user}/createPasswordLink", {})
+    assert link.status == 200, link.body
+    found |= {code for code in re.findall(r"[\w-]{20,}", link.body.decode()) if code != user}
     for reply in (
         own.arm("POST", f"{account}/listKeys", {}),
         own.arm("POST", f"{account}/regenerateKey", {"keyName": "Key2"}),
@@ -252,6 +257,8 @@ def _sent_everywhere(own: Studio) -> set[str]:
             for name, canary in canaries.items():
                 if name == "code" and path == "/signin":
                     continue  # the page of a one-time link holds its code, for the button that spends it
+                if reply.status == 303 and "/signin" in reply.headers["location"] and name in ("sig", "code"):
+                    continue  # the way back after signing in is what the browser asked for, word by word
                 assert canary not in seen, (method, path, name, reply.status, seen[:500])
             assert reply.status < 500 or reply.status in (501, 503), (method, path, reply.status, reply.body)
     assert answered > 500

@@ -68,7 +68,7 @@ def _users(parts: Parts) -> ResourceType:
         actions=(
             Action("createPasswordLink", parts.invitations.link, is_secret=True),
             Action("resetCredentials", parts.invitations.reset, is_secret=True),
-            Action("revokeSignInSessions", parts.signouts.revoke_person),
+            Action("revokeSignInSessions", parts.signouts.revoke_person, is_secret=True),
         ),
     )
 
@@ -133,7 +133,7 @@ def _applications(parts: Parts) -> ResourceType:
             Action("removePassword", parts.secrets.remove, is_secret=True),
             Action("addKey", parts.certificates.add, is_secret=True),
             Action("removeKey", parts.certificates.remove, is_secret=True),
-            Action("revokeTokens", parts.signouts.revoke_application),
+            Action("revokeTokens", parts.signouts.revoke_application, is_secret=True),
         ),
     )
 
