@@ -5,6 +5,7 @@ keys/        master.key, record.key and shares/ (mode 0600), outside data/ so th
              record.head, what the record's newest line was when it was last written down, so that lines cut off in data/ are missed
 tls/         the local authority, the server's certificate, and bundle.pem for clients
 cache/       what can be made again, such as assembled model weights
+person.json  who is signed in by `studiolo login` (mode 0600)
 env.json     what `studiolo env` prints (mode 0600)
 lock         held by the running server
 """

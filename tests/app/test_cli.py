@@ -79,7 +79,14 @@ def test_every_promised_command_is_there() -> None:
     assert {path[0] for path in EVERY} == {
         "up",
         "env",
+        "login",
+        "logout",
         "doctor",
+        "keys",
+        "audit",
+        "user",
+        "app",
+        "tokens",
         "hub",
         "project",
         "data",
@@ -97,6 +104,10 @@ def test_every_promised_command_is_there() -> None:
     )
     assert {("role", verb) for verb in ("list", "show", "create", "assign", "unassign", "assignments")} <= set(EVERY)
     assert {("access", "explain"), ("access", "test")} <= set(EVERY)
+    assert {("user", verb) for verb in ("create", "list", "disable", "enable", "link", "reset", "revoke", "policy")} <= set(EVERY)
+    assert {("app", verb) for verb in ("create", "list", "revoke")} | {("app", "secret", "add"), ("app", "certificate", "add")} <= set(
+        EVERY
+    )
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)

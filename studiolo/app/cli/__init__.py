@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from studiolo.app.cli import access, audit, data, denials, doctor, hubs, keys, management, models, projects, roles
+from studiolo.app.cli import access, applications, audit, data, denials, doctor, hubs, keys, management, models, projects, roles, users
 from studiolo.app.cli.env import env
+from studiolo.app.cli.login import login, logout
 from studiolo.app.cli.up import up
 from studiolo.kernel.faults import Fault
 
@@ -24,12 +25,17 @@ app = typer.Typer(
 )
 app.command("up")(up)
 app.command("env")(env)
+app.command("login")(login)
+app.command("logout")(logout)
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(hubs.app, name="hub")
 app.add_typer(projects.app, name="project")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="model")
 app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="user")
+app.add_typer(applications.app, name="app")
+app.add_typer(applications.tokens, name="tokens")
 app.add_typer(roles.app, name="role")
 app.add_typer(denials.app, name="deny")
 app.add_typer(management.app, name="management-group")

@@ -23,6 +23,7 @@ _ADVICE = {
     "AuthorizationFailed": "Ask an owner for a role; `studiolo access explain me ACTION SCOPE` says what decides.",
     "InvalidAuthenticationToken": 'Run `eval "$(studiolo env)"` again: the sign-in is not, or no longer, valid.',
     "ResourceNotFound": "Look at the names with the `list` command; names hold in one hub or project.",
+    "invalid_grant": "Run `studiolo login` again, or `studiolo logout` to go on as the environment's application.",
     "invalid_client": 'Run `eval "$(studiolo env)"` again: the client or its secret is not known here.',
 }
 

@@ -14,6 +14,7 @@ from studiolo.kernel.faults import NotFound
 
 if TYPE_CHECKING:
     from studiolo.app.client import Client
+    from studiolo.app.client.person import PersonFile
 
 T = TypeVar("T")
 
@@ -50,12 +51,23 @@ def studio_in(home: Path | None) -> tuple[Home, ClientEnvironment]:
 
 
 def on_client(home: Path | None, work: Callable[[Client], Awaitable[T]]) -> T:
-    """Do `work` with a client that is signed in. Raises what `work` raises."""
+    """Do `work` with a client that is signed in: as the person of `studiolo login`, else as the environment's application.
+
+    Raises what `work` raises.
+    """
     environment, bundle = find_studio(home)
     from studiolo.app.client import open_client
 
     async def run() -> T:
-        async with open_client(environment, bundle) as client:
+        async with open_client(environment, bundle, person_file(home, environment)) as client:
             return await work(client)
 
     return asyncio.run(run())
+
+
+def person_file(home: Path | None, environment: ClientEnvironment) -> PersonFile:
+    """Where it is kept who is signed in to a studio: in its home, or in the usual one for a studio elsewhere."""
+    from studiolo.app.client.person import PersonFile
+
+    place = home.expanduser().absolute() if home is not None else default_home()
+    return PersonFile(place / "person.json", environment.url)

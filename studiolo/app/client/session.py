@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -32,7 +32,22 @@ _POLL_SECONDS: Final = 1.0
 _FINAL: Final = frozenset({"succeeded", "failed", "canceled"})
 _TOKEN_MARGIN: Final = 60.0
 
+CLIENT_ID: Final = "73747564-696f-4c6f-8000-636c69000001"
+"""The client id of this command line when a person uses it; every studio knows it."""
+
 Progress = Callable[[str], None]
+
+
+class Person(Protocol):
+    """Who is signed in, if a person is."""
+
+    def read(self) -> str | None:
+        """The refresh token."""
+        ...
+
+    def keep(self, refresh_token: str) -> None:
+        """Keep the next one."""
+        ...
 
 
 class Refusal(Fault):
@@ -46,9 +61,10 @@ class Refusal(Fault):
 class Client:
     """A signed-in client. Every call raises Refusal for a no, Unavailable where nothing answers."""
 
-    def __init__(self, environment: ClientEnvironment, http: aiohttp.ClientSession) -> None:
+    def __init__(self, environment: ClientEnvironment, http: aiohttp.ClientSession, person: Person | None = None) -> None:
         self.environment = environment
         self.http = http
+        self._person = person
         self._token = ""
         self._token_ends = 0.0
 
@@ -165,16 +181,25 @@ class Client:
         endpoint = str(found.get("token_endpoint", ""))
         if _origin(endpoint) != _origin(environment.url):
             raise Unavailable(f"The sign-in page of '{environment.url}' names a token endpoint elsewhere.", code="ForeignAddress")
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": environment.client_id,
-            "client_secret": environment.client_secret,
-            "scope": f"{environment.url}/.default",
-        }
-        answer = await self._plain("POST", endpoint, "&".join(f"{key}={quote(value, safe='')}" for key, value in form.items()))
+        refresh_token = self._person.read() if self._person is not None else None
+        answer = await self.post_form(endpoint, self._proof(refresh_token))
+        if self._person is not None and refresh_token is not None and "refresh_token" in answer:
+            self._person.keep(str(answer["refresh_token"]))
         self._token = str(answer["access_token"])
         self._token_ends = clock.monotonic() + float(answer.get("expires_in", 0)) - _TOKEN_MARGIN
         return self._token
+
+    def _proof(self, refresh_token: str | None) -> dict[str, str]:
+        """How we ask for a token: for the person who is signed in, or as the environment's application."""
+        scope = f"{self.environment.url}/.default"
+        if refresh_token is not None:
+            return {"grant_type": "refresh_token", "client_id": CLIENT_ID, "refresh_token": refresh_token, "scope": scope}
+        proof = {"client_id": self.environment.client_id, "client_secret": self.environment.client_secret}
+        return {"grant_type": "client_credentials", **proof, "scope": scope}
+
+    async def post_form(self, address: str, form: Mapping[str, str]) -> JsonObject:
+        """Send a form without a token; the JSON that it answers."""
+        return await self._plain("POST", address, "&".join(f"{key}={quote(value, safe='')}" for key, value in form.items()))
 
     async def _plain(self, method: str, address: str, form: str | None = None) -> JsonObject:
         headers = {"accept": "application/json"}
@@ -224,12 +249,13 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(environment: ClientEnvironment, bundle: Path | None) -> AsyncGenerator[Client]:
+async def open_client(environment: ClientEnvironment, bundle: Path | None, person: Person | None = None) -> AsyncGenerator[Client]:
     """A client for the studio of this environment.
 
     Args:
         environment: where it is and who signs in.
         bundle: the certificates to trust; None only for a studio on plain HTTP.
+        person: who is signed in; if anybody is, the client acts as them and not as the environment's application.
 
     Raises:
         Unavailable: the bundle cannot be read (code `BundleMissing`).
@@ -245,7 +271,7 @@ async def open_client(environment: ClientEnvironment, bundle: Path | None) -> As
     connector = aiohttp.TCPConnector(ssl=tls, resolver=LocalNames(), limit=16)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as http:
-        yield Client(environment, http)
+        yield Client(environment, http, person)
 
 
 @asynccontextmanager

@@ -106,8 +106,8 @@ async def test_nobody_signed_in_is_asked_to_and_comes_back(studio: Studio) -> No
 
 async def test_a_visit_from_another_site_goes_through_a_page_of_ours_so_that_the_session_comes_along(studio: Studio) -> None:
     browser = Browser(studio)
-    link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
-    page = await browser.send("GET", f"{AUTHORIZE}?{command_line(studio).query()}", None, **link)
+    address = f"{AUTHORIZE}?{command_line(studio).query()}"
+    page = await browser.send("GET", address, sec_fetch_site="cross-site", sec_fetch_mode="navigate", sec_fetch_dest="document")
     assert page.status == 200
     assert b'http-equiv="refresh"' in page.body
 

@@ -6,7 +6,7 @@ The properties have the names and shapes of Microsoft Graph's `application` (v1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -63,12 +63,13 @@ EVERYBODYS: Final[Mapping[str, Client]] = {
     for client in (
         # Also the id that azure-identity uses where a developer names none.
         Client("04b07795-8ddb-461a-bbee-02f9e1bf7b46", "Azure CLI", native_redirects=_TOOL_REDIRECTS, is_public=True, is_everybodys=True),
+        Client("73747564-696f-4c6f-8000-636c69000001", "Studiolo command line", is_public=True, is_everybodys=True),
         Client(
             "1950a258-227b-4e31-a9cf-717495945fc2", "Azure PowerShell", native_redirects=_TOOL_REDIRECTS, is_public=True, is_everybodys=True
         ),
     )
 }
-"""The command lines of the public cloud: known without being registered, public, answered on loopback alone."""
+"""Command lines, the public cloud's and ours: known without being registered, public, answered on loopback alone."""
 
 
 def client_of(application: Resource) -> Client:
@@ -139,8 +140,3 @@ def origin_of(address: str) -> str:
     """The origin of a redirect address, as a form's target names it."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def names_of(clients: Iterable[Client]) -> str:
-    """The names of clients for a sentence."""
-    return ", ".join(sorted(client.name for client in clients))

@@ -124,7 +124,7 @@ def session_cookie(call: Call, session: str) -> tuple[str, str]:
 
 def _cookies(call: Call, session: str, mark: str) -> list[tuple[str, str]]:
     known = f"{known_cookie_name(call)}={mark}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={_KNOWN_LIFE}"
-    return [session_cookie(call, session), *([("set-cookie", known)] if mark else [])]
+    return [*([("set-cookie", known)] if mark else []), session_cookie(call, session)]
 
 
 def _code(fields: dict[str, str]) -> str:
