@@ -14,6 +14,7 @@ import pytest
 from studiolo.kernel.faults import Conflict
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import JsonObject, Resource, ResourceType, Step
+from studiolo.kernel.store.port import Lines
 from tests.support.kernel import GROUP, OWNER, Anything, Kernel, keep, open_kernel
 
 KILN = parse(f"{GROUP}/providers/Test.Rooms/kilns/k")
@@ -83,8 +84,8 @@ async def ended(kernel: Kernel) -> Resource:
 
 
 async def ends(kernel: Kernel) -> list[str]:
-    """How the activity log says that the kiln's making ended."""
-    return [line.status for line in await kernel.store.events(under=KILN.key) if line.status != "Accepted"]
+    """How the record says that the kiln's making ended."""
+    return [line.status for line in await kernel.store.lines(Lines(under=KILN.key, kinds=("change",))) if line.status != "Accepted"]
 
 
 @pytest.mark.parametrize("where", ["in the step", "behind the step"])

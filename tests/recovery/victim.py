@@ -36,7 +36,7 @@ _MARKS = (
     (re.compile(r"\b(st|kv)[a-z0-9]*[0-9a-f]{10}\b"), r"\1{digest}"),
     (re.compile(r"[0-9a-f]{64}|[A-Za-z0-9_-]{43}"), "{digest}"),
 )
-_DRIFTING = ("iam.sessions", "iam.codes", "iam.sign-in-codes", "events")
+_DRIFTING = ("iam.sessions", "iam.codes", "iam.sign-in-codes")
 
 
 def settings_of(home: str) -> tuple[Settings, Home]:
@@ -114,8 +114,8 @@ async def world(order: dict[str, Any]) -> Any:
         for space, key in database.execute("select space, key from entries"):
             if space not in _DRIFTING:
                 found[f"{space}: {key}"] += 1
-        for action, status, target in database.execute("select action, status, target from events"):
-            found[f"event {action} {status} {target}"] += 1
+        for action, status, target in database.execute("select action, status, target from record where kind = 'change'"):
+            found[f"line {action} {status} {target}"] += 1
         found["payloads"] = database.execute("select count(*) from payloads").fetchone()[0]
     database.close()
     plain: Counter[str] = Counter()

@@ -262,16 +262,10 @@ def _decision_lines(found: JsonObject) -> Iterator[str]:
         return
     principal = found["principal"]
     yield f"caller: {principal.get('name') or '-'} {principal['id'] or 'nobody proven'} from {found['client'] or '-'}"
-<<<<<<< HEAD
     explanation: JsonObject = found["explanation"]
     told: list[str] = explanation.get("lines", [])
     yield from told or [f"reason: {found['reason']}"]
     bags: dict[str, JsonObject] = explanation.get("attributes", {})
-=======
-    told = found["explanation"].get("lines") or [f"reason: {found['reason']}"]
-    yield from (str(line) for line in told)
-    bags: dict[str, JsonObject] = found["explanation"].get("attributes") or {}
->>>>>>> main
     for plane, attributes in bags.items():
         for name, value in attributes.items():
             yield f"  {plane} attribute {name} was {value!r}"
