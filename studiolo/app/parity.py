@@ -55,10 +55,17 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "Identity",
-        "Service principals with secrets, system-assigned identities, token endpoint and key sets",
+        "Service principals with secrets and certificates, system-assigned identities, token endpoint and rotating key sets",
         ("Studiolo.Directory/servicePrincipals",),
+        ("tokens",),
+        limits="no federated identities (workload identity)",
+    ),
+    Feature(
+        "Identity",
+        "Sign-in of people: authorization code with PKCE, device code, refresh tokens, on-behalf-of; passwords and one-time codes",
+        ("Studiolo.Directory/users",),
         ("tokens", "sign-in"),
-        limits="client credentials and the one-time sign-in only; no browser sign-in by OpenID, no device code, no on-behalf-of yet",
+        limits="no implicit or hybrid flow, no password grant; consent is asked for every time; passkeys come with the studio",
     ),
     Feature(
         "Identity",

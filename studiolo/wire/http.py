@@ -319,6 +319,8 @@ class Permit:
         """Which part of what lies at or below `scope` the caller may do `action` to; raise Forbidden if none of it."""
         if isinstance(self._guard, Public) or action not in self._guard.actions:
             raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
+        if not self.asked:
+            self._call.charge(caller, scope)
         view = await self._judge.visible(caller, action, scope)
         if view.is_nothing:
             await self.require(caller, action, scope)

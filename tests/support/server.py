@@ -118,6 +118,8 @@ class Server:
     port: int = field(default_factory=free_port)
     url: str = ""
     ready_seconds: float = 0.0
+    # The owner's session, once somebody has opened the one-time link: all who use this server share it.
+    owner_cookie: str = ""
     _process: subprocess.Popen[str] | None = None
     _output: Output | None = None
 

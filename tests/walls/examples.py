@@ -38,14 +38,19 @@ class Ask:
     needs: str = ""
     # The code that everybody who is known gets, where a token alone is not enough.
     always: str = ""
+    # It shows what lies at or below the scope, as far as the caller may see it.
+    is_list: bool = False
+    # It tells everybody who is known something about themselves.
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
 class Thing:
-    """An example of a type: the path of one that does not exist."""
+    """An example of a type: the path of one that does not exist, and the actions that some of its POSTs ask for beside their own."""
 
     path: str
     location: bool = False
+    also: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def names(house: House) -> dict[str, str]:
@@ -68,6 +73,9 @@ def names(house: House) -> dict[str, str]:
         "service": f"{account}/blobServices/default",
         "box": f"{account}/blobServices/default/containers/{house.container}",
         "absent": ABSENT,
+        "id": ABSENT,
+        "member": ABSENT,
+        "decision": ABSENT,
         "fresh": str(uuid.uuid4()),
     }
 
@@ -77,18 +85,41 @@ _SERVICE = Ask("{service}")
 _FIRST = Ask("{first}")
 _DEPLOYMENT = Ask("{rg}/providers/Microsoft.Resources/deployments/absent")
 _NO_KEY = Ask(always="ProjectMissing")
+_NO_LINE = Ask(always="DecisionNotFound")
+_ROOT = Ask("/")
+_ROOT_LIST, _FIRST_LIST = Ask("/", is_list=True), Ask("{first}", is_list=True)
+_QUESTION = {"who": "me", "action": "a/b/read"}
+_PLAN: dict[str, Any] = {"change": {}}
 _CHAT = {"model": "absent", "messages": [{"role": "user", "content": "hi"}]}
 _TEXT = {"model": "absent", "prompt": "hi", "input": "hi"}
 _AZURE = "api-version=2024-10-21"
 _ML = "Microsoft.MachineLearningServices/workspaces"
+
+_DIRECTORY = "/providers/Studiolo.Directory/{}/{{absent}}"
+_PERSON = {kind: Ask(_DIRECTORY.format(kind)) for kind in ("users", "groups", "servicePrincipals", "applications")}
 
 # ── routes: "{surface} {verb} {path}?{query}" ────────────────────────────────────────────────────────────────────────
 _STEPS = "/subscriptions/{subscription}/resourcegroups/{group}/deployments/{deployment}/operations"
 ROUTES: dict[str, Ask] = {
     f"deployments GET {_STEPS}": _DEPLOYMENT,
     f"deployments GET {_STEPS}/{{operation}}": _DEPLOYMENT,
-    "access POST /providers/Studiolo.Access/explain": Ask("/", body={"who": "me", "action": "a/b/read"}),
-    "access POST /{scope:path}/providers/Studiolo.Access/explain": Ask("{first}", body={"who": "me", "action": "a/b/read"}),
+    "access POST /providers/Studiolo.Access/explain": Ask("/", body=_QUESTION),
+    "access POST /{scope:path}/providers/Studiolo.Access/explain": Ask("{first}", body=_QUESTION),
+    "access POST /providers/Studiolo.Directory/rotateTokenKeys": _ROOT,
+    "access POST /providers/Studiolo.Access/whoCan": Ask("/", body={"action": "a/b/read"}),
+    "access POST /{scope:path}/providers/Studiolo.Access/whoCan": Ask("{first}", body={"action": "a/b/read"}),
+    "access POST /providers/Studiolo.Access/can": Ask("/", body={"who": "me"}),
+    "access POST /{scope:path}/providers/Studiolo.Access/can": Ask("{first}", body={"who": "me"}),
+    "access POST /providers/Studiolo.Access/simulate": Ask("/", body=_PLAN),
+    "access POST /{scope:path}/providers/Studiolo.Access/simulate": Ask("{first}", body=_PLAN),
+    "record GET /providers/Studiolo.Audit/head": _ROOT_LIST,
+    "record GET /providers/Studiolo.Audit/lines": _ROOT_LIST,
+    "record GET /{scope:path}/providers/Studiolo.Audit/lines": _FIRST_LIST,
+    "record GET /providers/Studiolo.Audit/retention": _ROOT_LIST,
+    "record PUT /providers/Studiolo.Audit/retention": Ask("/", body={"days": "no number"}),
+    "record GET /providers/Studiolo.Access/decisions": _ROOT_LIST,
+    "record GET /{scope:path}/providers/Studiolo.Access/decisions": _FIRST_LIST,
+    "record GET /providers/Studiolo.Access/decisions/{decision}": _NO_LINE,
     "activity GET /subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values": Ask(
         "/subscriptions/{subscription}"
     ),
@@ -105,9 +136,64 @@ ROUTES: dict[str, Ask] = {
     "tokens POST /{tenant}/oauth2/v2.0/token": Ask(),
     "tokens GET /{tenant}/oauth2/authorize": Ask(),
     "tokens GET /{tenant}/oauth2/v2.0/authorize": Ask(),
+    "tokens GET /{tenant}/oauth2/logout": Ask(),
+    "tokens GET /{tenant}/oauth2/v2.0/logout": Ask(),
+    "tokens POST /{tenant}/oauth2/authorize": Ask(),
+    "tokens POST /{tenant}/oauth2/v2.0/authorize": Ask(),
+    "tokens POST /{tenant}/oauth2/devicecode": Ask(),
+    "tokens POST /{tenant}/oauth2/v2.0/devicecode": Ask(),
     "sign-in GET /signin": Ask(),
+    "sign-in GET /signin/password": Ask(),
+    "sign-in POST /signin/password": Ask(),
+    "sign-in POST /signin/code": Ask(),
+    "sign-in GET /account": Ask(),
+    "sign-in POST /account/password": Ask(),
+    "sign-in POST /account/codes": Ask(),
+    "sign-in POST /account/signout": Ask(),
+    "sign-in GET /device": Ask(),
+    "sign-in POST /device": Ask(),
     "sign-in POST /signin": Ask(),
     "sign-in POST /signout": Ask(),
+    "graph GET /v1.0/users": _ROOT,
+    "graph POST /v1.0/users": _ROOT,
+    "graph GET /v1.0/users/{id}": _PERSON["users"],
+    "graph PATCH /v1.0/users/{id}": _PERSON["users"],
+    "graph DELETE /v1.0/users/{id}": _PERSON["users"],
+    "graph GET /v1.0/groups": _ROOT,
+    "graph POST /v1.0/groups": _ROOT,
+    "graph GET /v1.0/groups/{id}": _PERSON["groups"],
+    "graph PATCH /v1.0/groups/{id}": _PERSON["groups"],
+    "graph DELETE /v1.0/groups/{id}": _PERSON["groups"],
+    "graph GET /v1.0/servicePrincipals": _ROOT,
+    "graph POST /v1.0/servicePrincipals": _ROOT,
+    "graph GET /v1.0/servicePrincipals/{id}": _PERSON["servicePrincipals"],
+    "graph GET /v1.0/servicePrincipals({id})": _PERSON["servicePrincipals"],
+    "graph PATCH /v1.0/servicePrincipals/{id}": _PERSON["servicePrincipals"],
+    "graph PATCH /v1.0/servicePrincipals({id})": _PERSON["servicePrincipals"],
+    "graph DELETE /v1.0/servicePrincipals/{id}": _PERSON["servicePrincipals"],
+    "graph DELETE /v1.0/servicePrincipals({id})": _PERSON["servicePrincipals"],
+    "graph GET /v1.0/applications": _ROOT,
+    "graph POST /v1.0/applications": _ROOT,
+    "graph GET /v1.0/applications/{id}": _PERSON["applications"],
+    "graph GET /v1.0/applications({id})": _PERSON["applications"],
+    "graph PATCH /v1.0/applications/{id}": _PERSON["applications"],
+    "graph PATCH /v1.0/applications({id})": _PERSON["applications"],
+    "graph DELETE /v1.0/applications/{id}": _PERSON["applications"],
+    "graph DELETE /v1.0/applications({id})": _PERSON["applications"],
+    "graph GET /v1.0/users/{id}/memberOf": _PERSON["users"],
+    "graph GET /v1.0/users/{id}/transitiveMemberOf": _PERSON["users"],
+    "graph GET /v1.0/groups/{id}/memberOf": _PERSON["groups"],
+    "graph GET /v1.0/groups/{id}/transitiveMemberOf": _PERSON["groups"],
+    "graph GET /v1.0/servicePrincipals/{id}/memberOf": _PERSON["servicePrincipals"],
+    "graph GET /v1.0/servicePrincipals/{id}/transitiveMemberOf": _PERSON["servicePrincipals"],
+    "graph GET /v1.0/groups/{id}/members": _PERSON["groups"],
+    "graph GET /v1.0/groups/{id}/transitiveMembers": _PERSON["groups"],
+    "graph POST /v1.0/groups/{id}/members/$ref": Ask(_DIRECTORY.format("groups"), needs="Studiolo.Directory/groups/write"),
+    "graph DELETE /v1.0/groups/{id}/members/{member}/$ref": Ask(_DIRECTORY.format("groups"), needs="Studiolo.Directory/groups/write"),
+    "graph POST /v1.0/applications/{id}/addPassword": _PERSON["applications"],
+    "graph POST /v1.0/applications/{id}/removePassword": _PERSON["applications"],
+    "graph POST /v1.0/directoryObjects/getByIds": Ask("/", body={"ids": []}),
+    "graph GET /v1.0/me": Ask(is_own=True),
     "blobs GET /{container}/{blob:path}?comp=blocklist": _BOX,
     "blobs GET /{container}/{blob:path}?comp=tags": _BOX,
     "blobs GET /{container}/{blob:path}?restype=container&comp=list": _BOX,
@@ -183,7 +269,7 @@ TYPES: dict[str, Thing] = {
     "Microsoft.CognitiveServices/accounts/models": Thing("{rg}/providers/Microsoft.CognitiveServices/accounts/first/models/absent"),
     "Microsoft.Insights/components": Thing("{rg}/providers/Microsoft.Insights/components/absent", location=True),
     "Microsoft.KeyVault/vaults": Thing("{rg}/providers/Microsoft.KeyVault/vaults/absent", location=True),
-    _ML: Thing("{first}", location=True),
+    _ML: Thing("{first}", location=True, also={"rotateKey": f"{_ML}/write", "destroyKey": "Microsoft.Authorization/dataKeys/delete"}),
     f"{_ML}/codes": Thing("{first}/codes/absent"),
     f"{_ML}/codes/versions": Thing("{first}/codes/absent/versions/1"),
     f"{_ML}/components": Thing("{first}/components/absent"),
@@ -198,6 +284,11 @@ TYPES: dict[str, Thing] = {
     "Microsoft.ManagedIdentity/userAssignedIdentities": Thing(
         "{rg}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/absent", location=True
     ),
+    "Microsoft.Management/managementGroups": Thing("/providers/Microsoft.Management/managementGroups/absent"),
+    "Microsoft.Management/managementGroups/descendants": Thing("/providers/Microsoft.Management/managementGroups/absent/descendants/1"),
+    "Microsoft.Management/managementGroups/subscriptions": Thing(
+        "/providers/Microsoft.Management/managementGroups/absent/subscriptions/{subscription}"
+    ),
     "Microsoft.OperationalInsights/workspaces": Thing("{rg}/providers/Microsoft.OperationalInsights/workspaces/absent", location=True),
     "Microsoft.Resources/deployments": Thing("{rg}/providers/Microsoft.Resources/deployments/absent"),
     "Microsoft.Resources/deployments/operations": Thing("{rg}/providers/Microsoft.Resources/deployments/absent/operations/1"),
@@ -209,5 +300,7 @@ TYPES: dict[str, Thing] = {
     "Studiolo.Directory/applications": Thing("/providers/Studiolo.Directory/applications/{absent}"),
     "Studiolo.Directory/groups": Thing("/providers/Studiolo.Directory/groups/{absent}"),
     "Studiolo.Directory/servicePrincipals": Thing("/providers/Studiolo.Directory/servicePrincipals/{absent}"),
+    "Studiolo.Keys/rotations": Thing("{first}/providers/Studiolo.Keys/rotations/absent"),
+    "Studiolo.Directory/signInPolicies": Thing("/providers/Studiolo.Directory/signInPolicies/{absent}"),
     "Studiolo.Directory/users": Thing("/providers/Studiolo.Directory/users/{absent}"),
 }

@@ -124,7 +124,7 @@ class House:
         iam = self.application._house.iam  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - nobody gives out such tokens
         claims = claims_of(
             Bearer(oid, application),
-            iam.tokens.issuer,
+            iam.front.issuer,
             audience,
             "2.0",
             at=int(clock.now().timestamp()) - age_seconds,

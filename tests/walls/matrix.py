@@ -44,6 +44,7 @@ class Trial:
     is_list: bool = False
     is_open: bool = False
     always: str = ""
+    also: str = ""
     body: bytes | dict[str, Any] = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -59,7 +60,8 @@ class Trial:
             return "yes"
         if self.is_list:
             return "yes" if may_see_some(person.grants, self.action, self.scope) else "no"
-        return "yes" if may(person.grants, self.action, self.scope, self.plane) else "no"
+        needed = [self.action, *([self.also] if self.also else [])]
+        return "yes" if all(may(person.grants, action, self.scope, self.plane) for action in needed) else "no"
 
     async def send(self, house: House, person: Somebody) -> Reply:
         """Make the call."""
@@ -108,7 +110,7 @@ def trials(house: House) -> Iterator[Trial]:
 def _of_route(route: Mapping[str, Any], ask: Ask, known: Mapping[str, str]) -> Trial:
     query = [f"{name}={value}" for name, value in route["query"].items()] + ([fill(ask.query, known)] if ask.query else [])
     is_blob = route["host"] == "blob"
-    if route["surface"] in ("deployments", "access", "activity", "house"):
+    if route["surface"] in ("deployments", "access", "activity", "house", "record"):
         query.append(f"api-version={API}")
     headers = {**({"x-ms-version": BLOB_VERSION, "x-ms-blob-type": "BlockBlob"} if is_blob else {}), **ask.headers}
     body = ask.body
@@ -121,19 +123,21 @@ def _of_route(route: Mapping[str, Any], ask: Ask, known: Mapping[str, str]) -> T
         ):
             body = body.replace(name, value.encode())
         if is_blob:
-            headers["content-length"] = str(len(body.replace(b"{bearer}", b"")))
+            headers |= {"content-length": str(len(body))} if b"{bearer}" not in body else {}
     action = ask.needs or (route["actions"] or [""])[0]
     return Trial(
         label=route_label(route),
         method=route["method"],
-        target=quote(fill(ask.path or route["path"], known)) + ("?" + "&".join(query) if query else ""),
+        target=quote(fill(ask.path or route["path"], known), safe="/()$") + ("?" + "&".join(query) if query else ""),
         host=route["host"],
         action=action,
         scope=fill(ask.at, known),
-        plane="data" if ask.needs else route["plane"],
+        plane="control" if ask.is_own else route["plane"] or ("data" if ask.needs else None),
+        is_list=ask.is_list,
+        is_open=ask.is_own,
         always=ask.always,
         body=body,
-        headers=headers if not ask.needs else {k: v for k, v in headers.items() if k != "content-length"},
+        headers=headers,
     )
 
 
@@ -164,4 +168,5 @@ def _of_type(declared: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[
         is_open = not holder or re.fullmatch(r"/subscriptions/[^/]+", holder) is not None
         yield trial("list", "GET", collection, declared["read"], holder, is_list=True, is_open=is_open)
     for action in declared["actions"]:
-        yield trial(action["name"], "POST", f"{path}/{action['name']}", action["permission"], path, body={})
+        also = thing.also.get(action["name"], "")
+        yield trial(action["name"], "POST", f"{path}/{action['name']}", action["permission"], path, body={}, also=also)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from studiolo.kernel.faults import Unauthenticated
+from studiolo.kernel.access.visibility import Filter
+from studiolo.kernel.faults import Fault, Unauthenticated
+from studiolo.kernel.record import Asked, Granted
 from studiolo.kernel.resource import Caller
 from studiolo.wire.front import Front, Nowhere
 from studiolo.wire.http import Answer, Call, Guard, Limits, Permit, Public, Route, Surface
@@ -26,8 +28,17 @@ PROJECT_SCOPE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLe
 class Yes:
     """A judge who allows everything."""
 
-    async def require(self, caller: Caller, action: str, scope: str, **_: Any) -> None:
+    async def require(self, caller: Caller, action: str, scope: str, **_: Any) -> Granted:
+        return Granted()
+
+    async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
+        return Filter.everything()
+
+    async def lets_out(self, caller: Caller, action: str, scope: str, status: str, granted: Granted, code: str = "") -> None:
         return
+
+    async def recorded(self, fault: Fault, asked: Asked) -> Fault:
+        return fault
 
 
 async def _hello(_: Call, __: Permit, ___: dict[str, str]) -> Answer:

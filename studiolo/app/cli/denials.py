@@ -104,12 +104,14 @@ def _columns() -> Sequence[Column]:
 
     def ids(member: str) -> Callable[[JsonObject], list[str]]:
         def read(item: JsonObject) -> list[str]:
-            return [each["id"] for each in item["properties"].get(member) or ()]
+            named: list[JsonObject] = item["properties"].get(member) or []
+            return [str(each["id"]) for each in named]
 
         return read
 
     def actions(item: JsonObject) -> list[str]:
-        return [text for block in item["properties"]["permissions"] for text in (*block.get("actions", ()), *block.get("dataActions", ()))]
+        blocks: list[JsonObject] = item["properties"]["permissions"]
+        return [text for block in blocks for text in (*block.get("actions", ()), *block.get("dataActions", ()))]
 
     return (
         show.Column("name", show.at("properties", "denyAssignmentName")),

@@ -142,7 +142,7 @@ def assign_role(
     home: HomeOption = None,
 ) -> None:
     """Give somebody a role at a scope, or all roles of a persona (`--persona developer WHO --project triage`)."""
-    bounds = {"startDateTime": begin, "endDateTime": end, "description": description}
+    bounds: dict[str, Any] = {"startDateTime": begin, "endDateTime": end, "description": description}
     if persona is not None:
         _persona(persona, _only(role, who), hub, project, bounds, output, home)
         return

@@ -38,6 +38,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
             *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete")),
             *domain.JOIN,
             domain.ASSIGN_IDENTITY,
+            domain.GIVES_ROLES,
             domain.DESTROY_KEYS,
             domain.GIVES_ROLES,
         ),

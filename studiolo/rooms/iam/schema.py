@@ -16,6 +16,7 @@ class User(msgspec.Struct):
     userPrincipalName: str | None = None
     mail: str | None = None
     accountEnabled: bool | None = None
+    perUserMfaState: str | None = None
     customSecurityAttributes: dict[str, dict[str, AttributeValue]] | None = None
 
 
@@ -38,11 +39,35 @@ class ServicePrincipal(msgspec.Struct):
     customSecurityAttributes: dict[str, dict[str, AttributeValue]] | None = None
 
 
+class RedirectUris(msgspec.Struct):
+    """Where answers may go."""
+
+    redirectUris: list[str] | None = None
+
+
+class Api(msgspec.Struct):
+    """What others may ask of an application for a person."""
+
+    oauth2PermissionScopes: list[dict[str, Any]] | None = None
+
+
 class Application(msgspec.Struct):
     """What a client id names."""
 
     displayName: str | None = None
+    web: RedirectUris | None = None
+    publicClient: RedirectUris | None = None
+    isFallbackPublicClient: bool | None = None
+    api: Api | None = None
+    delegatedResources: list[str] | None = None
     passwordCredentials: list[dict[str, Any]] | None = None
+    keyCredentials: list[dict[str, Any]] | None = None
+
+
+class SignInPolicy(msgspec.Struct):
+    """What is asked of everybody who signs in."""
+
+    secondFactor: str | None = None
 
 
 class Permissions(msgspec.Struct):

@@ -3,7 +3,7 @@
 import random
 
 from tests.access.differential import values
-from tests.access.differential.conditions import ATTRIBUTES, LABELS, TAG_KEYS, TAGS, Writer
+from tests.access.differential.conditions import ATTRIBUTES, LABELS, OPERATORS, TAG_KEYS, TAGS, Writer, family_of
 from tests.access.oracle.judge import Assignment, Block, Denial, Question, World
 from tests.access.oracle.truth import Bag
 
@@ -51,7 +51,7 @@ class Maker:
         }
         roles = {f"r{number}": tuple(self.block() for _ in range(chance.choice((1, 1, 2, 3)))) for number in range(5)}
         roles["all"] = (Block(("*",), data_actions=("*",)),)
-        numbers = iter(chance.sample(range(100), 40))
+        numbers = iter(chance.sample(range(100), 60))
         operations = frozenset((action.lower(), plane) for action in ACTIONS for plane in (False, True) if chance.random() < 0.9)
         return World(
             enabled={name: name != "dead" for name in (*USERS, *GROUPS)},
@@ -63,10 +63,22 @@ class Maker:
             assignments=[
                 *(self.assignment(f"a{next(numbers):02}") for _ in range(chance.choice((3, 6, 12, 18)))),
                 *(Assignment(f"a{next(numbers):02}", who, "all", "/", self.writer.comparison(self.label)) for who in USERS[:3]),
+                *(Assignment(f"a{next(numbers):02}", "alice", "all", "/", text) for text in self.crowd()),
             ],
             denials=[self.denial(f"d{next(numbers):02}") for _ in range(chance.choice((0, 0, 0, 1, 2)))],
             operations=operations if chance.random() < 0.5 else None,
         )
+
+    def crowd(self) -> list[str]:
+        """Many conditions that ask the same of one attribute, each with another value; in one of three worlds."""
+        if self.chance.random() >= 0.35:
+            return []
+        name = self.chance.choice(OPERATORS)
+        known = self.chance.choice([each for each in ATTRIBUTES if each.family == family_of(name)])
+        values_ = (self.writer.literal(known.family, like="Like" in name) for _ in range(12))
+        return [
+            f"@{known.source}[{known.name}] {name} {value}{self.chance.choice(('', '', ' AND 1 NumericEquals 1'))}" for value in values_
+        ]
 
     def assignment(self, id: str) -> Assignment:
         chance = self.chance

@@ -58,6 +58,18 @@ async def test_everyone_but_a_group_through_any_nesting(studio: Studio, admin: R
     assert not await inner.may_read()
 
 
+async def test_whoever_is_spared_is_so_no_longer_under_a_name_that_somebody_gets_later(studio: Studio, admin: Robot) -> None:
+    ada = await studio.user(1)
+    path = f"{DENIES}/{guid(500)}"
+    spared = denial(EVERYONE, excludePrincipals=[{"id": ada.oid}, {"id": admin.oid}])
+    assert (await admin.ask("PUT", path, spared)).status == 201
+    assert (await admin.ask("DELETE", f"/providers/Studiolo.Directory/users/{ada.oid}")).status == 200
+    await studio.user(1)
+    await studio.assign(100, ada.oid, READER, GROUP)
+    assert not await studio.gate.may(ada, "Test.Rooms/things/read", GROUP)
+    assert [each["id"] for each in (await admin.ask("GET", path)).json()["properties"]["excludePrincipals"]] == [admin.oid]
+
+
 async def test_the_scope_alone(studio: Studio, admin: Robot) -> None:
     reader = await studio.robot(1, READER, HERE)
     deny = denial(reader.oid, permissions=[{"actions": ["*/read"]}], doNotApplyToChildScopes=True)

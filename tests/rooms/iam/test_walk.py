@@ -52,10 +52,10 @@ class Walk:
         await studio.put(f"{TREE}/top", {})
         await studio.group(11, worker.oid)
         await studio.group(10, guid(11))
-        bound = {"condition": only(READER), "conditionVersion": "2.0"}
+        bound: dict[str, Any] = {"condition": only(READER), "conditionVersion": "2.0"}
         for number, principal, role, scope, more in (
             (900, delegate.oid, RBAC_ADMINISTRATOR, GROUP, bound),
-            (901, ruler.oid, ACCESS_ADMINISTRATOR, OTHER, {}),
+            (901, ruler.oid, ACCESS_ADMINISTRATOR, OTHER, dict[str, Any]()),
             (902, leader.oid, OWNER, f"{DIRECTORY}/groups/{guid(11)}", {}),
             (903, editor.oid, guid(300), GROUP, {}),
             (904, denier.oid, guid(301), GROUP, {}),

@@ -105,6 +105,16 @@ class Writing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str = ""
 
 
+class Lint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition on an assignment of a role, and which of the checks L1 to L5 and L7 find something: `L1 L3`, or nothing."""
+
+    id: str
+    c: str
+    role: str
+    x: str
+    why: str = ""
+
+
 class RawPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request's raw path and what it names."""
 

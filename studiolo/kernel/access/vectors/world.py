@@ -94,8 +94,8 @@ class World:
                 condition, starts, ends = [*further, None, None, None][:3]
             case _:
                 raise unusable(f"{place}: write [principal, role, scope], then perhaps a condition, a start and an end (null: none)")
-        condition = self._condition(condition, place)
-        return Assignment(place, principal, self._role(role, place), self._scope(scope, place), condition, starts=starts, ends=ends)
+        condition = self.condition(condition, place)
+        return Assignment(place, principal, self.role(role, place), self._scope(scope, place), condition, starts=starts, ends=ends)
 
     def _deny(self, index: int, row: Deny) -> DenyAssignment:
         place = f"da[{index}]"
@@ -106,11 +106,16 @@ class World:
             (Permission(row.a, row.na, row.da, row.nda),),
             row.x,
             bool(row.no_child),
-            self._condition(row.c, place),
+            self.condition(row.c, place),
             effect="audit" if row.audit else "enforced",
         )
 
-    def _role(self, name: str, place: str) -> Role:
+    def role(self, name: str, place: str) -> Role:
+        """The role of this name: one of the fixtures, or a built-in one.
+
+        Raises:
+            Invalid: there is none (code `InvalidVectors`).
+        """
         role = self._roles.get(name) or find_built_in_role(name)
         if role is None:
             raise unusable(f"{place}: no role is called '{name}', neither in the fixtures' custom roles nor built in")
@@ -122,7 +127,12 @@ class World:
             raise unusable(f"{place}: the fixtures know no scope '{name}'")
         return scope_key(scope)
 
-    def _condition(self, text: str | None, place: str) -> str | None:
+    def condition(self, text: str | None, place: str) -> str | None:
+        """The condition that a text is, or that it names among the fixtures.
+
+        Raises:
+            Invalid: the fixtures know no such condition, or it lacks its argument (code `InvalidVectors`).
+        """
         found = _CALL.fullmatch(text) if text is not None else None
         if text is None or found is None:
             return text

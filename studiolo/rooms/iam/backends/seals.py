@@ -19,6 +19,7 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Stale, Unavailable
 from studiolo.kernel.store.port import ABSENT, DropEntry, DropResource, DropSpace, Entry, PutEntry, PutResource, Row, Store, Write
+from studiolo.rooms.iam.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS
 from studiolo.rooms.iam.domain.principals import GROUPS, SERVICE_PRINCIPALS, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 
@@ -29,7 +30,7 @@ SEALED: Final = frozenset(
     name.lower() for name in (USERS, GROUPS, SERVICE_PRINCIPALS, ROLE_DEFINITIONS, ROLE_ASSIGNMENTS, DENY_ASSIGNMENTS)
 )
 # What makes the tree of scopes: it bears on decisions, and is guarded by its own types.
-MOVING: Final = frozenset({"microsoft.management/managementgroups", "microsoft.machinelearningservices/workspaces"})
+MOVING: Final = frozenset(name.lower() for name in (MANAGEMENT_GROUPS, MEMBERSHIPS, "Microsoft.MachineLearningServices/workspaces"))
 CLOSING: Final = frozenset({DENY_ASSIGNMENTS.lower(), GROUPS.lower()})
 """Types whose damage could open something: then everything is denied. Damage to the others only takes rights away."""
 _PAGE: Final = 500

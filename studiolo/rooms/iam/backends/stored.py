@@ -263,7 +263,7 @@ class StoredGrants:
             known_actions=self._known_actions,
             moment=clock.stamp(moment),
         )
-        self._expect_boundary(facts.assignments, moment)
+        self.expect_boundary(facts.assignments, moment)
         compiled = CompiledFacts(facts)
         kept = _Kept(generation, facts.ids, principal, compiled)
         self._keep(oid, kept)
@@ -295,8 +295,8 @@ class StoredGrants:
                 if role is not None and found.since in (None, birth) and found.kind == (kind if id_ == oid else "Group"):
                     yield found.with_role(role)
 
-    def _expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
-        """Remember when the first of these begins or ends."""
+    def expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
+        """Remember when the first of these, read at a moment, begins or ends: the version grows then."""
         bounds = (datetime.fromisoformat(each) for row in assignments for each in (row.starts, row.ends) if each is not None)
         ahead = [each for each in (*bounds, self._boundary) if each is not None and (each > moment or each == self._boundary)]
         self._boundary = min(ahead, default=None)

@@ -103,6 +103,8 @@ class StoredWorlds:
             for above in hierarchy.chain(scope_key):
                 async for row in self._at(above, is_patient=is_patient):
                     await self._take(row, people, rows)
+        moment = clock.now()
+        self._grants.expect_boundary(rows, moment)
         denies = [deny_of(resource_of(row)) async for row in self._of_type(DENY_ASSIGNMENTS, is_patient=is_patient)]
         return World(
             people.holders,
@@ -112,7 +114,7 @@ class StoredWorlds:
             hierarchy,
             version,
             self._grants.known_actions,
-            clock.stamp(clock.now()),
+            clock.stamp(moment),
         )
 
     async def _take(self, row: Row, people: _People, rows: list[Assignment]) -> None:

@@ -15,7 +15,7 @@ from studiolo.kernel.access.names import PRINCIPAL_ID, PRINCIPAL_TYPE, ROLE_DEFI
 from studiolo.kernel.access.scopes import scope_key
 from studiolo.kernel.faults import Forbidden
 from studiolo.kernel.gate import Gate, Grants
-from studiolo.kernel.resource import Caller
+from studiolo.kernel.resource import Caller, Resource
 from studiolo.rooms.iam.domain.principals import GIVES_ROLES
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.owners import covers
@@ -30,6 +30,9 @@ GRANTING: Final = (
     "Studiolo.Directory/servicePrincipals/write",
     "Studiolo.Directory/applications/write",
     "Studiolo.Directory/applications/addPassword/action",
+    "Studiolo.Directory/applications/addKey/action",
+    "Studiolo.Directory/users/createPasswordLink/action",
+    "Studiolo.Directory/users/resetCredentials/action",
     "Microsoft.Management/managementGroups/write",
     "Microsoft.Management/managementGroups/subscriptions/write",
 )
@@ -83,6 +86,12 @@ class Delegation:
                         f"change it would come to hold it. It needs '{GIVES_ROLES}' there.",
                         code="MembershipBeyondDelegation",
                     ) from None
+
+    async def require_person(self, caller: Caller, user: Resource) -> None:
+        """Refuse to hand over a person's sign-in to who could not assign to them what they hold. Raises as `require_holdings` does."""
+        await self._gate.require(caller, GIVES_ROLES, user.id.text)
+        oid = user.name.lower()
+        await self.require_holdings(caller, oid, user.properties.get("displayName") or oid, [(oid, "User")])
 
     async def _conditions(self, caller: Caller, scope: str) -> set[str]:
         """The conditions under which the caller may give roles at a scope."""

@@ -15,7 +15,7 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Invalid, NotFound
 from studiolo.kernel.gate import Gate
-from studiolo.kernel.resource import Caller, Invocation, JsonObject, Resource
+from studiolo.kernel.resource import Invocation, JsonObject, Resource
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
 from studiolo.rooms.iam.domain.principals import GIVES_ROLES, SERVICE_PRINCIPALS, by_application
 from studiolo.rooms.iam.service.delegation import Delegation
@@ -117,8 +117,7 @@ class ClientSecrets:
             Invalid: the wished end is malformed, past or more than ten years away.
             Conflict: the application has 20 secrets already (code `TooManyAppPasswords`).
         """
-        await self._gate.require(call.caller, GIVES_ROLES, call.resource.id.text)
-        await self._require_holdings(call.caller, call.resource.name)
+        await self.require_giver(call)
         credential: Any = call.body.get("passwordCredential") or {}
         if not isinstance(credential, dict):
             raise Invalid("'passwordCredential' must be an object.", target="passwordCredential")
@@ -135,10 +134,13 @@ class ClientSecrets:
         await self._store.commit(minted.write)
         return {**minted.kept.public(), "secretText": minted.text}
 
-    async def _require_holdings(self, caller: Caller, app_id: str) -> None:
+    async def require_giver(self, call: Invocation) -> None:
+        """Return if the caller may give out a proof of the application. Raises Forbidden as `add` does."""
+        app_id = call.resource.name
+        await self._gate.require(call.caller, GIVES_ROLES, call.resource.id.text)
         for row in (await self._store.by_facet(SERVICE_PRINCIPALS.lower(), by_application(app_id), limit=1)).rows:
             oid = row.key.rpartition("/")[2]
-            await self._delegation.require_holdings(caller, oid, app_id, [(oid, "ServicePrincipal")])
+            await self._delegation.require_holdings(call.caller, oid, app_id, [(oid, "ServicePrincipal")])
 
     async def remove(self, call: Invocation) -> None:
         """POST removePassword: forget one secret, named by `keyId`, at once.

@@ -8,8 +8,8 @@ from studiolo.kernel.faults import Forbidden, Unauthenticated
 from studiolo.kernel.request import CALLER
 from studiolo.kernel.resource import Caller
 from studiolo.rooms.iam.ports import People
+from studiolo.rooms.iam.service.reader import TokenReader
 from studiolo.rooms.iam.service.sessions import Sessions
-from studiolo.rooms.iam.service.tokens import TokenReader
 from studiolo.wire.http import Call
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -93,12 +93,21 @@ def cookie_name(call: Call) -> str:
     return f"__Host-studiolo-{call.port}"
 
 
+def known_cookie_name(call: Call) -> str:
+    """The name of the cookie that marks a browser which has signed in before. It proves nothing, but for patience."""
+    return f"__Host-studiolo-known-{call.port}"
+
+
 def session_of(call: Call) -> str | None:
     """The session that came in a cookie."""
+    return cookie_of(call, cookie_name(call))
+
+
+def cookie_of(call: Call, wanted: str) -> str | None:
+    """The value of a cookie that came."""
     cookies = call.headers.get("cookie")
     if not cookies:
         return None
-    wanted = cookie_name(call)
     for cookie in cookies.split(";"):
         name, _, value = cookie.strip().partition("=")
         if name == wanted and value:

@@ -15,7 +15,7 @@ from msgspec import Meta, Raw
 from studiolo.kernel.faults import Invalid
 from studiolo.rooms.models.domain.inference import DEFAULT_CHAT_TOKENS, DEFAULT_COMPLETION_TOKENS, Generation, Message, Role, Sampling
 from studiolo.rooms.models.domain.schemas import check_schema
-from studiolo.rooms.models.schema.reading import NULL, decoder, not_offered, read, refuse_not_offered
+from studiolo.rooms.models.schema.reading import NULL, decoder, not_offered, read, read_any, refuse_not_offered
 
 MAX_BODY_BYTES: Final = 1 << 20
 _NOTHING: Final = Raw(b"")
@@ -248,12 +248,12 @@ def _schema(asked: _ResponseFormat | None) -> bytes | None:
         raise Invalid(
             "Missing required parameter: 'response_format.json_schema.schema'.", code="missing_required_parameter", target="response_format"
         )
-    check_schema(msgspec.json.decode(raw))
+    check_schema(read_any(raw))
     return raw
 
 
 def _prompt(raw: Raw) -> str:
-    value: Any = msgspec.json.decode(raw)
+    value: Any = read_any(raw)
     if isinstance(value, list):
         parts: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
         if any(not isinstance(part, str) for part in parts):

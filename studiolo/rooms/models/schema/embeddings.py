@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from studiolo.kernel.faults import Invalid
-from studiolo.rooms.models.schema.reading import NULL, decoder, not_offered, read, refuse_not_offered
+from studiolo.rooms.models.schema.reading import NULL, decoder, not_offered, read, read_any, refuse_not_offered
 
 MAX_BODY_BYTES: Final = 8 << 20
 MAX_INPUTS: Final = 2048
@@ -48,7 +48,7 @@ def read_embeddings(raw: bytes) -> AskedVectors:
     """
     body = read(raw, _decoder)
     refuse_not_offered(body, _NEUTRAL, _WHY)
-    return AskedVectors(body.model, _texts(msgspec.json.decode(body.input)), body.encoding_format == "base64")
+    return AskedVectors(body.model, _texts(read_any(body.input)), body.encoding_format == "base64")
 
 
 def _texts(value: Any) -> tuple[str, ...]:

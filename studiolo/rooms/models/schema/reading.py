@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -34,6 +34,18 @@ def read(raw: bytes, using: msgspec.json.Decoder[S]) -> S:
         return using.decode(raw)
     except msgspec.ValidationError as error:
         raise _complaint(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"We could not parse the JSON body of your request: {str(error).rstrip('.')}.", code="invalid_json") from None
+
+
+def read_any(raw: bytes | msgspec.Raw) -> Any:
+    """An argument whose type is looked at later.
+
+    Raises:
+        Invalid: it holds what only looked like JSON while it was passed over, such as a number out of range.
+    """
+    try:
+        return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"We could not parse the JSON body of your request: {str(error).rstrip('.')}.", code="invalid_json") from None
 

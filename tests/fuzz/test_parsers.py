@@ -1,0 +1,73 @@
+"""No text that a stranger writes makes a reader fail in another way than by a fault, or takes it a second."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz import campaign
+from tests.fuzz.targets import TARGETS, feed, seeds
+
+ALPHABET = "/'\"{}[]()@$%&!|\\*?.:,;=<>-_ \t\n\0\u00e9\u212a\u0301\U0001f600aA09TZ"
+
+
+def changed(name: str, number: int) -> bytes:
+    """An input of the corpus with a few bytes, pieces or lengths changed, by number."""
+    chance = random.Random(f"{name} {number}")
+    raw = bytearray(chance.choice(seeds(name)))
+    for _ in range(chance.choice((1, 1, 2, 4, 8))):
+        place = chance.randrange(len(raw) + 1)
+        match chance.randrange(5):
+            case 0:
+                raw[place:place] = chance.choice(ALPHABET).encode()
+            case 1:
+                del raw[place : place + chance.choice((1, 2, 8))]
+            case 2:
+                other = chance.choice(seeds(name))
+                raw[place:place] = other[chance.randrange(len(other) + 1) :][:64]
+            case 3:
+                raw[place : place + 1] = bytes([chance.randrange(256)])
+            case _:
+                raw[place:place] = bytes(raw[max(0, place - 4) : place]) * chance.choice((2, 50, 500))
+    return bytes(raw[:20_000])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_input_of_the_corpus_is_read_or_refused(name: str) -> None:
+    assert seeds(name)
+    for raw in seeds(name):
+        feed(name, raw)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_changed_inputs_are_read_or_refused_within_a_second(name: str) -> None:
+    for number in range(250):
+        raw = changed(name, number)
+        begun = time.process_time()
+        feed(name, raw)
+        assert time.process_time() - begun < 1, raw[:200]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(st.data())
+@settings(max_examples=60)
+def test_any_text_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    feed(name, data.draw(st.one_of(st.binary(max_size=200), st.text(alphabet=ALPHABET, max_size=200).map(str.encode))))
+
+
+def test_the_long_campaign_fuzzes_the_same_targets() -> None:
+    assert set(campaign.NAMES) == set(TARGETS)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_minute_of_guided_fuzzing_finds_nothing(name: str) -> None:
+    found = subprocess.run([sys.executable, "-m", "tests.fuzz.campaign", name], capture_output=True, text=True, check=False, timeout=800)
+    assert found.returncode == 0, found.stdout[-4000:]
