@@ -80,7 +80,8 @@ def _stray(database: sqlite3.Connection, keys: Keys) -> Iterable[str]:
 
 
 def _twice(database: sqlite3.Connection) -> Iterable[str]:
-    ended = "select json_extract(doc, '$.operation') as operation, count(*) from record where operation is not null group by 1"
+    of = "json_extract(doc, '$.operation')"
+    ended = f"select {of}, count(*) from record where kind = 'change' and {of} is not null group by 1"  # noqa: S608 - ours alone
     for operation, count in database.execute(ended):
         if count > 1:
             yield f"the operation {operation} ended {count} times"

@@ -84,7 +84,7 @@ async def ended(kernel: Kernel) -> Resource:
 
 
 async def ends(kernel: Kernel) -> list[str]:
-    """How the activity log says that the kiln's making ended."""
+    """How the record says that the kiln's making ended."""
     return [line.status for line in await kernel.store.lines(Lines(under=KILN.key, kinds=("change",))) if line.status != "Accepted"]
 
 

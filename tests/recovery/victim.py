@@ -115,7 +115,7 @@ async def world(order: dict[str, Any]) -> Any:
             if space not in _DRIFTING:
                 found[f"{space}: {key}"] += 1
         for action, status, target in database.execute("select action, status, target from record where kind = 'change'"):
-            found[f"event {action} {status} {target}"] += 1
+            found[f"line {action} {status} {target}"] += 1
         found["payloads"] = database.execute("select count(*) from payloads").fetchone()[0]
     database.close()
     plain: Counter[str] = Counter()

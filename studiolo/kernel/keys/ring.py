@@ -196,10 +196,12 @@ class KeyRing:
     async def destroy(self, owner: str) -> None:
         """Forget the owner's key and those of all owners below its path, for good. Safe to repeat.
 
-        A later owner of the same name gets a new key.
+        A later owner of the same name gets a new key. What is gone already is not removed, and recorded, again.
         """
-        if await self.store.entry(SPACE, owner) is not None:  # a repeated removal is told once
+        if await self.store.entry(SPACE, owner) is not None:
             await self._drop_all([owner])
+        elif await self.store.entry(PENDING, f"erase/{owner}") is not None:
+            await self.erase([owner])
         while entries := await self.store.entries(SPACE, prefix=owner + "/", limit=_BATCH):
             await self._drop_all([entry.key for entry in entries])
 
