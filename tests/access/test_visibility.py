@@ -101,3 +101,5 @@ def test_the_sets_of_a_filter_name_only_the_outermost() -> None:
     assert visible(denied, LIST, "control", SUB) == Filter(SUB.lower(), is_open=True, excluded=frozenset({GROUP.lower()}))
     child = known(grant(READER, SUB), grant(READER, GROUP, id="a2"))
     assert visible(child, LIST, "control", "/").included == {SUB.lower()}
+    parent = known(grant(READER, "/subscriptions"), grant(READER, SUB, id="a2"))
+    assert visible(parent, LIST, "control", "/").included == {"/subscriptions"}
