@@ -10,10 +10,24 @@ from dataclasses import dataclass
 import msgspec
 
 from studiolo.app.environment import ClientEnvironment
-from studiolo.app.home import Home
-from studiolo.app.plugs import Furniture, Identities, Resources, ServedActions, Signatures, Unmetered, Workspaces
+from studiolo.app.home import Home, RecordWitness
+from studiolo.app.master import finish
+from studiolo.app.plugs import (
+    DirectoryObjects,
+    Furniture,
+    Grantors,
+    Identities,
+    KeyPlaces,
+    Resources,
+    ServedActions,
+    Signatures,
+    Unmetered,
+    Workspaces,
+)
+from studiolo.app.served import served_surface
 from studiolo.app.settings import Settings
 from studiolo.app.surface import activity_surface, cloud, platform_surface
+from studiolo.app.tree import ScopeTree
 from studiolo.app.welcome import Welcome
 from studiolo.kernel import clock
 from studiolo.kernel.control import Control
@@ -21,22 +35,25 @@ from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
 from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
+from studiolo.kernel.record import Recorder
 from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
-from studiolo.kernel.store.port import Entry, PutEntry, Store
+from studiolo.kernel.store.chain import Keeper
+from studiolo.kernel.store.port import Emit, Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms import assets, blobs, hubs, iam, models, secrets, templates, traces
+from studiolo.rooms import assets, blobs, hubs, iam, keys, models, records, secrets, templates, traces
 from studiolo.rooms.models.backends.absent import NoModels
 from studiolo.rooms.models.backends.local.models import LocalModels
 from studiolo.rooms.models.ports import Models
 from studiolo.rooms.models.wire import PREFIXES as MODEL_PREFIXES
 from studiolo.rooms.models.wire import render as render_model_fault
-from studiolo.rooms.templates.backends.facade import KernelResources
+from studiolo.rooms.templates.backends.facade import KernelResources, KernelTypes
 from studiolo.rooms.templates.backends.records import StoredRecords
 from studiolo.rooms.templates.backends.seals import KeySeals
 from studiolo.rooms.templates.wire import routes as deployment_routes
 from studiolo.wire.arm import ArmSurface
 from studiolo.wire.front import Answers, Front, Nowhere
-from studiolo.wire.http import Surface
+from studiolo.wire.http import Surface, origin_of
+from studiolo.wire.rates import DEFAULT_RATES, Rates
 from studiolo.wire.render import render_arm
 
 GROUP, HUB, PROJECT, PLACE = "studiolo", "home", "first-project", "local"
@@ -61,6 +78,8 @@ class House:
     types: list[ResourceType]
     model_engine: Models
     templates: templates.Room
+    keys: keys.WorkspaceKeys
+    records: records.Room
 
 
 class Application:
@@ -77,26 +96,40 @@ class Application:
         self._operations = operations
         self._link: str | None = None
         self._warming: asyncio.Task[None] | None = None
-        self.asgi = Front(surfaces, _known_hosts(settings), Nowhere())
+        self._keeping: asyncio.Task[None] | None = None
+        self.asgi = Front(
+            surfaces,
+            _known_hosts(settings),
+            Nowhere(),
+            port=settings.port,
+            origins=_origins(settings),
+            rates=Rates({**DEFAULT_RATES, **settings.rates}),
+            versions=house.iam.grants,
+            judge=house.gate,
+        )
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
+        await finish(self._house.ring, self._home)
         await self._house.iam.start()
         await self._house.blobs.start()
         await self._operations.recover(is_alone=True)
         beginning = await self._begin()
         code = await self._house.iam.sessions.new_code(beginning.owner)
         self._link = f"{self._settings.url}/signin?code={code}"
+        self._keeping = asyncio.create_task(self._house.records.records.keep())
         if self._settings.has_model:
             self._warming = asyncio.create_task(self._warm())
 
     async def stop(self) -> None:
         """Put the work down and let go of all files."""
-        if self._warming is not None:
-            self._warming.cancel()
+        for task in (self._warming, self._keeping):
+            if task is not None:
+                task.cancel()
         await self._operations.stop()
         await self._house.model_engine.close()
         await self._house.blobs.stop()
+        await self._house.gate.stop()
         await self._house.store.close()
 
     def welcome(self) -> Welcome:
@@ -149,6 +182,7 @@ async def compose(settings: Settings, home: Home) -> Application:
     """Open the store and the rooms, and join them; nothing is served yet."""
     house = await _open_rooms(settings, home)
     operations = Operations(house.store, owner=f"{os.getpid()}-{clock.new_tag()}")
+    house.keys.attend(operations)
     control = Control(Catalog(house.types), house.store, house.gate, operations)
     house.resources.control = control
     surfaces = _surfaces(settings, house, control)
@@ -156,22 +190,35 @@ async def compose(settings: Settings, home: Home) -> Application:
     return Application(settings, home, house, control, operations, surfaces)
 
 
+def _open_store(settings: Settings, home: Home) -> tuple[Store, KeyRing, Keeper]:
+    """The store, the keys, and what seals the record."""
+    keeper = Keeper.of(home.record_key(), RecordWitness(home))
+    store = SqliteStore(settings.database_file(home.database), keeper)
+    return store, _ring(settings, home, store), keeper
+
+
+async def accept_rights(settings: Settings, home: Home) -> int:
+    """Seal the authorization store's rows as they are now; gives how many. Nothing may be served meanwhile."""
+    store, ring, _ = _open_store(settings, home)
+    try:
+        found = await iam.accept_rights(store, ring)
+        at = clock.stamp(clock.now())
+        await store.commit(Emit(at, "Studiolo.Access/seal/action", "Succeeded", "/", PLATFORM.oid, msgspec.json.encode({"rows": found})))
+    finally:
+        await store.close()
+    return found
+
+
 async def _open_rooms(settings: Settings, home: Home) -> House:
-    store = SqliteStore(settings.database_file(home.database))
-    ring = KeyRing(store, home.master_key())
+    store, ring, keeper = _open_store(settings, home)
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, known_actions=actions)
-    gate = Gate(opened_iam.grants)
-    blob_room = blobs.room(
-        store,
-        settings.blobs_folder(home.blobs),
-        ring,
-        opened_iam.authenticator("blob"),
-        gate,
-        blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls),
-    )
+    tree = ScopeTree(store)
+    await tree.load()
+    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
+    gate = Gate(opened_iam.grants, Recorder(store))
+    blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
     identities = Identities(opened_iam)
@@ -180,17 +227,13 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
     furniture = Furniture(resources, workspaces, model_room.accounts)
     subscription = await _subscription(store)
-    service, hub_types = hubs.room(resources, identities, blob_room.storage, furniture, base_url=settings.url, subscription=subscription)
+    kept, key_types = keys.room(ring, KeyPlaces(resources, workspaces), blob_room.storage.anew, gate)
+    service, hub_types = hubs.room(
+        resources, identities, blob_room.storage, furniture, kept, base_url=settings.url, subscription=subscription
+    )
     workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
-    template_room = templates.room(
-        resources=KernelResources(resources.get),
-        records=StoredRecords(store),
-        seals=KeySeals(await ring.data_key("templates")),
-        knows=lambda name: resources.get().catalog.find(name) is not None,
-        tenant=opened_iam.tenant,
-        environment=cloud(settings.url),
-    )
+    template_room = await _template_room(settings, store, ring, resources, opened_iam.tenant)
     types = [
         *opened_iam.types,
         *template_room.types,
@@ -200,9 +243,52 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *model_room.types,
         *secrets.room(tenant=opened_iam.tenant, vault_suffix=f"vault.{place}"),
         *traces.room(),
+        *key_types,
     ]
+    record = records.room(store, keeper, opened_iam.authenticator(), Grantors(opened_iam))
     return House(
-        store, ring, resources, opened_iam, actions, gate, blob_room, model_room, service, workspaces, types, engine, template_room
+        store,
+        ring,
+        resources,
+        opened_iam,
+        actions,
+        gate,
+        blob_room,
+        model_room,
+        service,
+        workspaces,
+        types,
+        engine,
+        template_room,
+        kept,
+        record,
+    )
+
+
+async def _template_room(settings: Settings, store: Store, ring: KeyRing, resources: Resources, tenant: str) -> templates.Room:
+    return templates.room(
+        resources=KernelResources(resources.get),
+        records=StoredRecords(store),
+        seals=KeySeals(await ring.data_key("templates")),
+        types=KernelTypes(resources.get),
+        tenant=tenant,
+        environment=cloud(settings.url),
+    )
+
+
+def _blob_room(settings: Settings, home: Home, store: Store, ring: KeyRing, people: iam.Authenticator, gate: Gate) -> blobs.Room:
+    address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
+    return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, gate, address)
+
+
+def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:
+    own = [home.root, settings.database_file(home.database).parent, settings.blobs_folder(home.blobs)]
+    return KeyRing(
+        store,
+        home.master_key(),
+        previous=home.previous_master_key(),
+        shares=keys.SharesFolder(home.shares),
+        customers=keys.customer_keys(own, settings.vaults, home.tokens_of_vaults()),
     )
 
 
@@ -210,15 +296,24 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     gate = house.gate
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
-    extras = [deployments, Surface("access", house.iam.routes(), gate, render_arm), activity_surface(house.store, people, gate)]
-    return [
+    reference = served_surface(lambda: surfaces, control.catalog, people, gate)
+    extras = [
+        deployments,
+        Surface("access", house.iam.routes(), gate, render_arm),
+        Surface("record", house.records.routes, gate, render_arm),
+        activity_surface(house.store, people, gate),
+        reference,
+    ]
+    surfaces: list[Answers] = [
         ArmSurface(control, people, extras),
         *extras,
         *house.iam.surfaces(gate),
+        house.iam.graph(DirectoryObjects(house.resources), gate),
         *house.blobs.surfaces,
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
     ]
+    return surfaces
 
 
 def _audiences(url: str) -> iam.Audiences:
@@ -235,6 +330,12 @@ def _known_hosts(settings: Settings) -> Callable[[str], bool]:
         return host in names or host.endswith((".blob.core.localhost", ".vault.localhost")) or host == "portal.studiolo.localhost"
 
     return is_known
+
+
+def _origins(settings: Settings) -> frozenset[str]:
+    """The origins of our own pages, which are on the main host alone."""
+    scheme = "https" if settings.has_tls else "http"
+    return frozenset(origin_of(scheme, name, settings.port) for name in _LOOPBACK | {name.lower() for name in settings.names})
 
 
 async def _subscription(store: Store) -> str:

@@ -1,7 +1,8 @@
 """The folder of one studio: what lies where, who may read it, and that one server uses it at a time.
 
 data/        the database and the blobs: what a backup copies; sealed parts need keys/ to be read
-keys/        master.key (mode 0600), outside data/ so that a copy of the data alone opens nothing
+keys/        master.key, record.key and shares/ (mode 0600), outside data/ so that a copy of the data alone opens nothing;
+             record.head, what the record's newest line was when it was last written down, so that lines cut off in data/ are missed
 tls/         the local authority, the server's certificate, and bundle.pem for clients
 cache/       what can be made again, such as assembled model weights
 env.json     what `studiolo env` prints (mode 0600)
@@ -82,6 +83,31 @@ class Home:
         return self.root / "keys" / "master.key"
 
     @property
+    def record_key_file(self) -> Path:
+        """The key that the record's seals are made with."""
+        return self.root / "keys" / "record.key"
+
+    @property
+    def record_head_file(self) -> Path:
+        """Number and digest of the record's newest line, sealed, as of the last time that they were written down."""
+        return self.root / "keys" / "record.head"
+
+    @property
+    def previous_master_key_file(self) -> Path:
+        """The master key before a rotation, while not everything is wrapped anew."""
+        return self.root / "keys" / "master.key.previous"
+
+    @property
+    def shares(self) -> Path:
+        """The folder of what the keys of hubs and projects need beside the data and the master key."""
+        return self.root / "keys" / "shares"
+
+    @property
+    def vault_tokens(self) -> Path:
+        """The folder of bearer tokens for vaults of customers, each in a file named by its host."""
+        return self.root / "keys" / "vaults"
+
+    @property
     def environment_file(self) -> Path:
         """What `studiolo env` prints."""
         return self.root / "env.json"
@@ -94,7 +120,7 @@ class Home:
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of a home, the outer before the inner."""
-        return (self.root, self.data, self.blobs, self.master_key_file.parent, self.tls, self.cache)
+        return (self.root, self.data, self.blobs, self.master_key_file.parent, self.shares, self.tls, self.cache)
 
     def prepare(self, database: Path | None = None) -> None:
         """Make the folders and the master key that are missing, and refuse a home that others can read or change.
@@ -115,9 +141,15 @@ class Home:
                     f"The folder '{folder}' cannot be made ({error.strerror}): choose another one with --home.", code="HomeNotWritable"
                 ) from None
             check_private(folder)
-        if not self.master_key_file.exists() and not (database or self.database).exists():
-            write_atomic(self.master_key_file, secrets.token_bytes(MASTER_KEY_BYTES))
+        if not (database or self.database).exists():
+            for file in (self.master_key_file, self.record_key_file):
+                if not file.exists():
+                    write_atomic(file, secrets.token_bytes(MASTER_KEY_BYTES))
+        elif not self.record_key_file.exists() and not self.record_head_file.exists():
+            # A studio from before its record was sealed.
+            write_atomic(self.record_key_file, secrets.token_bytes(MASTER_KEY_BYTES))
         self.master_key()
+        self.record_key()
 
     def master_key(self) -> bytes:
         """The master key.
@@ -128,19 +160,58 @@ class Home:
             Unavailable: it has another length than it was made with (code `MasterKeyDamaged`).
         """
         try:
-            key = read_private(self.master_key_file)
+            return _read_key(self.master_key_file)
         except NotFound:
             raise NotFound(
                 f"'{self.master_key_file}' is missing, and the data of this studio can be opened with that key alone: "
                 "put the key back from its own backup, or move the data away to begin anew.",
                 code="MasterKeyMissing",
             ) from None
-        if len(key) != MASTER_KEY_BYTES:
-            raise Unavailable(
-                f"'{self.master_key_file}' holds {len(key)} bytes instead of {MASTER_KEY_BYTES}: put the key back from its own backup.",
-                code="MasterKeyDamaged",
-            )
-        return key
+
+    def record_key(self) -> bytes:
+        """The key of the record's seals. It is no master key's child: a rotation must not void what was sealed before it.
+
+        Raises:
+            NotFound: it is not there (code `RecordKeyMissing`).
+            Unsafe, Unavailable: as `master_key`.
+        """
+        try:
+            return _read_key(self.record_key_file)
+        except NotFound:
+            raise NotFound(
+                f"'{self.record_key_file}' is missing, and the record of this studio can be proven with that key alone: "
+                "put the key back from its own backup.",
+                code="RecordKeyMissing",
+            ) from None
+
+    def previous_master_key(self) -> bytes | None:
+        """The master key before this one, if a rotation has begun and not ended. Raises as `master_key`."""
+        return _read_key(self.previous_master_key_file) if self.previous_master_key_file.exists() else None
+
+    def renew_master_key(self) -> None:
+        """Put a new master key in place, and keep the one before it beside it until `end_renewal`.
+
+        A renewal that was cut short goes on with the keys that are there.
+        """
+        if self.previous_master_key() is None:
+            write_atomic(self.previous_master_key_file, self.master_key())
+        if self.previous_master_key() == self.master_key():
+            write_atomic(self.master_key_file, secrets.token_bytes(MASTER_KEY_BYTES))
+
+    def end_renewal(self) -> None:
+        """Erase the master key before this one: nothing is wrapped by it any more."""
+        if self.previous_master_key_file.exists():
+            with self.previous_master_key_file.open("r+b") as file:
+                file.write(secrets.token_bytes(MASTER_KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            self.previous_master_key_file.unlink()
+
+    def tokens_of_vaults(self) -> dict[str, str]:
+        """Bearer tokens by host, which may be none. Raises Unsafe if other people can read one."""
+        if not self.vault_tokens.is_dir():
+            return {}
+        return {path.name.lower(): read_private(path).decode().strip() for path in sorted(self.vault_tokens.iterdir())}
 
     def environment(self) -> ClientEnvironment | None:
         """What clients need to sign in, or None before the first start.
@@ -203,6 +274,31 @@ class Home:
             yield tell
         finally:
             os.close(descriptor)
+
+
+class RecordWitness:
+    """Keeps the head of a home's record beside its master key, away from the data."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = home.record_head_file
+
+    def load(self) -> bytes | None:
+        """What was saved last; None if nothing ever was."""
+        return read_private(self._file) if self._file.exists() else None
+
+    def save(self, data: bytes) -> None:
+        """Keep this in place of what was saved before. Raises Unavailable if it cannot be written."""
+        write_atomic(self._file, data)
+
+
+def _read_key(path: Path) -> bytes:
+    key = read_private(path)
+    if len(key) != MASTER_KEY_BYTES:
+        raise Unavailable(
+            f"'{path}' holds {len(key)} bytes instead of {MASTER_KEY_BYTES}: put the key back from its own backup.",
+            code="MasterKeyDamaged",
+        )
+    return key
 
 
 def _read_holder(descriptor: int) -> Holder:

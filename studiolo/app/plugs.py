@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
+import msgspec
+
 from studiolo.kernel import clock
+from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.control import Control
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.faults import Conflict, NotFound
-from studiolo.kernel.ids import ResourceId, parse
+from studiolo.kernel.faults import Conflict, Forbidden, NotFound
+from studiolo.kernel.ids import ResourceId, collection, parse
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource, ResourceType
 from studiolo.rooms.assets import ProjectStorage, default_datastores
-from studiolo.rooms.blobs import Storage
+from studiolo.rooms.blobs import Storage, key_owner
 from studiolo.rooms.hubs import WorkspaceService
 from studiolo.rooms.iam import Iam
+from studiolo.rooms.keys import Owners
+from studiolo.rooms.models.domain.accounts import account_of
 from studiolo.rooms.models.ports import Project, Used
 from studiolo.rooms.models.service.accounts import Accounts
+from studiolo.rooms.models.service.keys import key_owner as models_key_owner
 from studiolo.wire.http import Guard, Surface
 
 _GUID = 36  # characters of a GUID, which a project's containers begin with
@@ -61,6 +68,63 @@ class Resources:
         return [resource_of(row, declared) for row in page.rows]
 
 
+class DirectoryObjects:
+    """Directory objects for the iam room's Graph, through the resource façade."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    async def get(self, caller: Caller, id_: ResourceId) -> JsonObject:
+        """See `iam.ports.Objects.get`."""
+        # The tag first: of an object that changes in between it is the older one, so that a write with it is refused.
+        found = await self._resources.find(id_)
+        return _tagged(await self._resources.get().get(caller, id_), found)
+
+    async def page(
+        self, caller: Caller, type_name: str, wanted: str | None, top: int, token: str
+    ) -> tuple[Sequence[JsonObject], str | None]:
+        """See `iam.ports.Objects.page`."""
+        query = {"$top": str(top), **({"$filter": wanted} if wanted else {}), **({"$skipToken": token} if token else {})}
+        listed = await self._resources.get().list(caller, collection(f"/providers/{type_name}"), query)
+        return [msgspec.json.decode(doc) for doc in listed.docs], listed.next
+
+    async def carrying(self, caller: Caller, type_name: str, facet: str) -> Sequence[JsonObject]:
+        """See `iam.ports.Objects.carrying`."""
+        found: list[JsonObject] = []
+        for resource in await self._resources.by_facet(type_name, facet):
+            with suppress(Forbidden, NotFound):
+                found.append(await self.get(caller, resource.id))
+        return found
+
+    async def write(
+        self,
+        caller: Caller,
+        id_: ResourceId,
+        properties: JsonObject,
+        *,
+        is_patch: bool,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> JsonObject:
+        """See `iam.ports.Objects.write`."""
+        outcome = await self._resources.get().put(
+            caller, id_, {"properties": properties}, if_match=if_match, if_none_match=if_none_match, is_patch=is_patch
+        )
+        return _tagged(outcome.doc, outcome.resource)
+
+    async def remove(self, caller: Caller, id_: ResourceId) -> bool:
+        """See `iam.ports.Objects.remove`."""
+        return (await self._resources.get().delete(caller, id_)).existed
+
+    async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
+        """See `iam.ports.Objects.act`."""
+        return await self._resources.get().act(caller, id_, action, body, {})
+
+
+def _tagged(doc: bytes, resource: Resource | None) -> JsonObject:
+    return {**msgspec.json.decode(doc), "etag": f'"{resource.etag}"' if resource else ""}
+
+
 class Identities:
     """Principals of resources, from the iam room."""
 
@@ -78,6 +142,18 @@ class Identities:
         await self._iam.directory.retire_identity(resource)
 
 
+class Grantors:
+    """Who could have granted what was refused, from the iam room."""
+
+    def __init__(self, iam: Iam) -> None:
+        self._iam = iam
+
+    async def grantors(self, oid: str, action: str, scope: str) -> Sequence[JsonObject]:
+        """The smallest roles that would do, each with those who may assign it; nothing for a principal that is gone."""
+        principal = await self._iam.grants.principal(oid)
+        return (await self._iam.reach.who_could_grant(principal, action, scope))["roles"] if principal is not None else ()
+
+
 class Workspaces:
     """Projects by id, by GUID and by name, from the hubs room, whose `service` comes late: it needs other rooms first."""
 
@@ -87,7 +163,8 @@ class Workspaces:
         self._suffix = storage_suffix
 
     @property
-    def _workspaces(self) -> WorkspaceService:
+    def service_now(self) -> WorkspaceService:
+        """The service, once the house stands."""
         if self.service is None:
             msg = "a room asked for a workspace while the house was being built"
             raise RuntimeError(msg)
@@ -102,7 +179,7 @@ class Workspaces:
         """The same, of a workspace that is at hand."""
         if workspace.kind == "Hub":
             return None
-        account = await self._workspaces.storage_account(workspace)
+        account = await self.service_now.storage_account(workspace)
         return ProjectStorage(
             workspace_id=workspace.properties["workspaceId"],
             account=account.name,
@@ -112,33 +189,68 @@ class Workspaces:
 
     async def by_guid(self, workspace_id: str) -> Resource | None:
         """The workspace with this GUID."""
-        return await self._workspaces.by_guid(workspace_id)
+        return await self.service_now.by_guid(workspace_id)
 
     async def find(self, name: str) -> Project | None:
         """The project with this workspace id, or with this name if only one has it."""
-        found = await self._workspaces.by_guid(name) or await self._workspaces.by_name(name)
+        found = await self.service_now.by_guid(name) or await self.service_now.by_name(name)
         if found is None or found.kind == "Hub":
             return None
         return Project(id=found.id, workspace_id=found.properties["workspaceId"])
+
+
+class KeyPlaces:
+    """Whose keys a workspace's things are under."""
+
+    def __init__(self, resources: Resources, workspaces: Workspaces) -> None:
+        self._resources = resources
+        self._workspaces = workspaces
+
+    async def owners(self, workspace: Resource) -> Owners:
+        """The owners of a workspace's keys; NotFound if its hub is gone."""
+        guid = workspace.properties["workspaceId"]
+        account = (await self._workspaces.service_now.storage_account(workspace)).name.lower()
+        own, holder = key_owner(account, f"{guid}-x")
+        below = (models_key_owner(account_of(workspace.id)),)
+        if workspace.kind == "Hub":
+            return Owners(f"hub/{guid}", holder, None)
+        if workspace.kind != "Project":
+            return Owners(f"hub/{guid}", holder, own, below)
+        hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
+        if hub is None:
+            raise NotFound(f"The hub of '{workspace.name}' is gone.", code="HubNotFound")
+        return Owners(f"hub/{hub.properties['workspaceId']}", None, own, below)
+
+    async def projects(self, hub: Resource) -> list[Resource]:
+        """The projects of a hub."""
+        return await self._workspaces.service_now.projects(hub)
 
 
 class ServedActions:
     """The actions that some operation needs: an action that none needs is denied, whatever a role's pattern covers."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, Plane], str] = {}
 
     def learn(self, types: Iterable[ResourceType], surfaces: Iterable[object]) -> None:
         """Take the actions of all types and of all routes."""
-        self._known |= {(action.lower(), "control") for declared in types for action in declared.all_actions()}
+        for declared in types:
+            for action in declared.all_actions():
+                self._known[action.lower(), "control"] = action
         for surface in surfaces:
             for route in surface.routes if isinstance(surface, Surface) else ():
                 if isinstance(route.guard, Guard):
-                    self._known |= {(action.lower(), "data" if route.guard.is_data else "control") for action in route.guard.actions}
+                    self._known |= {
+                        (action.lower(), "data" if route.guard.is_data else "control"): action for action in route.guard.actions
+                    }
 
-    def __call__(self, action: str, plane: str) -> bool:
+    def __call__(self, action: str, plane: Plane) -> bool:
         """Whether an action, in small letters, is needed by an operation on this plane."""
         return (action, plane) in self._known
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        return [(action, plane) for (_, plane), action in self._known.items()]
 
 
 class Signatures:

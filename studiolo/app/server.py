@@ -1,7 +1,8 @@
 """The listening side: own sockets for IPv4 and IPv6, TLS, uvicorn with uvloop and httptools, and a clean end.
 
 Limits that hold before the application sees a request: 64 KB for a request's head, 20 s for the head to arrive,
-60 s between two pieces of a body that the application waits for. Nothing is logged per request.
+60 s between two pieces of a body, 60 s for a client to take more of an answer, and no more than our share of open
+connections. Nothing is logged per request.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from studiolo.app.settings import ANY_ADDRESS, LOOPBACK_NAMES, is_address
 from studiolo.app.welcome import Welcome
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Fault, Forbidden, Invalid
+from studiolo.wire.safety import SAFETY, USUAL_SAFETY
 
 MAX_HEAD_BYTES: Final = 64 << 10
 HEAD_SECONDS: Final = 20.0
 BODY_SECONDS: Final = 60.0
+TAKE_SECONDS: Final = 60.0
 KEEP_ALIVE_SECONDS: Final = 75
 GRACE_SECONDS: Final = 10
 _FAREWELL_SECONDS: Final = 0.5
@@ -165,10 +168,16 @@ class Door(HttpToolsProtocol):
     body_since: float = 0.0
     _head_bytes: int = 0
     _is_in_head: bool = False
+    # How much of an answer its client has yet to take, and since when that has not changed.
+    _unsent: int = 0
+    _unsent_since: float = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """The client has connected, and now has to send a head."""
         super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+            return
         self.head_since = clock.monotonic()
 
     def on_message_begin(self) -> None:
@@ -181,7 +190,23 @@ class Door(HttpToolsProtocol):
         """The head is whole."""
         self._is_in_head = False
         self.head_since = 0.0
+        if not self.url.startswith(b"/"):
+            self._check_address()
         super().on_headers_complete()
+        if any(name == b"upgrade" for name, _ in self.headers) and (cycle := self._present_cycle()) is not None:
+            cycle.keep_alive = False  # whatever protocol follows, we would not read it
+
+    def _check_address(self) -> None:
+        """A request may name its whole address (RFC 9112, 3.2.2), if that is the one that it was sent to.
+
+        Raises:
+            ValueError: the parser makes it a refusal.
+        """
+        hosts = [value for name, value in self.headers if name == b"host"]
+        own = b"%s://%s/" % ((self.scheme or "").encode(), hosts[0] if len(hosts) == 1 else b"")
+        if not self.url.lower().startswith(own.lower()) or b"#" in self.url:
+            msg = "the request line names another address than the Host header"
+            raise ValueError(msg)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and refuse a head that grows beyond its limit."""
@@ -192,7 +217,8 @@ class Door(HttpToolsProtocol):
                 self._refuse(431, "RequestHeaderFieldsTooLarge", f"The head of the request is larger than {MAX_HEAD_BYTES} bytes.")
             elif not self.head_since:
                 self.head_since = clock.monotonic()
-        elif (cycle := self._present_cycle()) is not None and cycle.more_body:
+        elif (cycle := self._present_cycle()) is not None and cycle.more_body and not (cycle.response_complete and self.body_since):
+            # What still comes of a body after its answer is let pass for a while, and then no longer.
             self.body_since = clock.monotonic()
 
     def send_400_response(self, msg: str) -> None:
@@ -207,6 +233,14 @@ class Door(HttpToolsProtocol):
 
     def end_if_stalled(self, now: float) -> None:
         """Close the connection if its client keeps it waiting for longer than the limits allow."""
+        if self.flow.write_paused:
+            waiting = self.transport.get_write_buffer_size()
+            if waiting != self._unsent:
+                self._unsent, self._unsent_since = waiting, now
+            elif now - self._unsent_since > TAKE_SECONDS:
+                self.transport.abort()
+            return
+        self._unsent = 0
         if self.head_since and now - self.head_since > HEAD_SECONDS:
             self.transport.abort()
         elif (cycle := self._present_cycle()) is not None and cycle.more_body and not self.flow.read_paused:
@@ -227,8 +261,9 @@ class Door(HttpToolsProtocol):
             return
         body = msgspec.json.encode({"error": {"code": code, "message": message}})
         request_id = clock.new_id()
+        safety = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in (*SAFETY, *USUAL_SAFETY))
         head = (
-            f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {len(body)}\r\n"
+            f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {len(body)}\r\n{safety}"
             f"x-ms-request-id: {request_id}\r\nx-ms-correlation-request-id: {request_id}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
@@ -328,7 +363,6 @@ def _config(asgi: Asgi, tls: ssl.SSLContext | None) -> Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from studiolo.kernel.faults import Invalid, NotOffered
+from studiolo.wire.rates import DEFAULT_RATES, Rate
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - spelled here so that it can be told apart from loopback
@@ -41,6 +42,9 @@ class Settings:
     blobs: str | None = None
     has_model: bool = True
     has_tls: bool = True
+    # How often who may call, where that is not as usual.
+    rates: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+    vaults: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -108,6 +112,31 @@ class Settings:
         self.database_file(self.home)
         self.blobs_folder(self.home)
         return self
+
+
+def read_rates(texts: Iterable[str]) -> dict[str, Rate]:
+    """Rates as they are told: `sign-in=5` a second, or `principal=500/2000` with 2,000 at once.
+
+    Raises:
+        Invalid: a text is no rate (code `InvalidRate`).
+    """
+    found: dict[str, Rate] = {}
+    for text in texts:
+        name, _, numbers = text.partition("=")
+        per_second, _, burst = numbers.partition("/")
+        try:
+            rate = Rate(float(per_second), float(burst or max(1.0, 10 * float(per_second))))
+        except ValueError:
+            rate = Rate(0, 0)
+        if name not in DEFAULT_RATES or not 0 < rate.per_second < 1e9 or not 1 <= rate.burst < 1e9:
+            raise Invalid(
+                f"--rate {text} is no rate: name one of {', '.join(DEFAULT_RATES)}, and calls a second, such as --rate sign-in=5, "
+                "or with the calls that may come at once, such as --rate principal=500/2000.",
+                code="InvalidRate",
+                target="rate",
+            )
+        found[name] = rate
+    return found
 
 
 def is_address(name: str) -> bool:

@@ -11,24 +11,16 @@ from urllib.parse import urlsplit
 import msgspec
 
 from studiolo.kernel.control import Control
-from studiolo.kernel.faults import Invalid, Unauthenticated
-from studiolo.kernel.ids import Collection, parse, split
+from studiolo.kernel.faults import Unauthenticated
+from studiolo.kernel.ids import collection, parse
 from studiolo.kernel.resource import Caller, JsonObject
-from studiolo.kernel.store.port import Store
+from studiolo.kernel.store.port import Lines, Store
 from studiolo.wire.http import Answer, Call, Guard, Judge, Permit, Public, Route, Surface
+from studiolo.wire.pages import page
 from studiolo.wire.render import render_arm
 
 CLOUD = "Studiolo"
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
-_PAGE_HEADERS = [
-    ("content-type", "text/html; charset=utf-8"),
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    ("referrer-policy", "no-referrer"),
-    ("cache-control", "no-store"),
-]
 
 
 class Authenticator(Protocol):
@@ -58,6 +50,7 @@ def cloud(url: str) -> JsonObject:
         },
         "graph": f"{url}/graph/",
         "graphAudience": f"{url}/graph/",
+        "microsoftGraphResourceId": f"{url}/",
         "gallery": f"{url}/",
         "batch": f"{url}/",
         "media": f"{url}/",
@@ -73,14 +66,14 @@ def cloud(url: str) -> JsonObject:
 
 def platform_surface(url: str, store: Store, control: Control, authenticator: Authenticator, judge: Judge) -> Surface:
     """The routes of this module on the main host."""
-    page = msgspec.json.encode([cloud(url)])
+    metadata = msgspec.json.encode([cloud(url)])
 
     async def health(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
         await store.find("/")
         return Answer(200, b"ok\n", [("content-type", "text/plain"), ("cache-control", "no-store")])
 
     async def endpoints(_: Call, __: Permit, ___: dict[str, str]) -> Answer:
-        return Answer(200, page, [("content-type", "application/json; charset=utf-8")])
+        return Answer(200, metadata, [("content-type", "application/json; charset=utf-8")])
 
     services = msgspec.json.encode(dict.fromkeys(("api", "history", "catalog", "metrics", "experimentation", "pipelines", "studio"), url))
 
@@ -120,7 +113,7 @@ def activity_surface(store: Store, authenticator: Authenticator, judge: Judge) -
         wanted = call.query().get("$filter", "")
         target = _resource_in(wanted) or scope
         await permit.require(caller, action, target)
-        lines = await store.events(under=parse(target).key, limit=200, newest_first=True)
+        lines = await store.lines(Lines(under=parse(target).key, kinds=("change", "secret"), limit=200, newest_first=True))
         shown = [
             {
                 "eventTimestamp": line.at,
@@ -129,6 +122,7 @@ def activity_surface(store: Store, authenticator: Authenticator, judge: Judge) -
                 "caller": line.caller,
                 "resourceId": line.target,
                 "eventDataId": str(line.seq),
+                **({"properties": msgspec.json.decode(line.doc)} if line.doc != b"{}" else {}),
             }
             for line in lines
         ]
@@ -149,39 +143,33 @@ def _resource_in(text: str) -> str | None:
 
 
 def _first_page(url: str, control: Control, authenticator: Authenticator) -> Callable[[Call, Permit, dict[str, str]], Awaitable[Answer]]:
-    async def page(call: Call, _: Permit, __: dict[str, str]) -> Answer:
+    async def first(call: Call, _: Permit, __: dict[str, str]) -> Answer:
         try:
             caller = await authenticator.identify(call)
         except Unauthenticated:
-            return Answer(200, _html("Sign in", _SIGN_IN), list(_PAGE_HEADERS))
+            return page("Sign in", _SIGN_IN)
         rows = await _workspaces(control, caller)
-        return Answer(200, _html("Your hubs and projects", _overview(url, caller, rows)), list(_PAGE_HEADERS))
+        return page("Your hubs and projects", _overview(url, caller, rows))
 
-    return page
+    return first
 
 
 async def _workspaces(control: Control, caller: Caller) -> list[JsonObject]:
     """All workspaces that the caller may list."""
     found: list[JsonObject] = []
-    subscriptions = await control.list(caller, _collection("/subscriptions"), {})
+    subscriptions = await control.list(caller, collection("/subscriptions"), {})
     for doc in subscriptions.docs:
         subscription = msgspec.json.decode(doc)["id"]
-        listed = await control.list(caller, _collection(f"{subscription}/providers/{_WORKSPACES}"), {})
+        listed = await control.list(caller, collection(f"{subscription}/providers/{_WORKSPACES}"), {})
         found += [msgspec.json.decode(each) for each in listed.docs]
-    return found
-
-
-def _collection(path: str) -> Collection:
-    found = split(path)
-    if not isinstance(found, Collection):
-        raise Invalid(f"'{path}' is no collection.")
     return found
 
 
 _SIGN_IN = """
 <p class="lead">This studio is yours; it does not know you yet.</p>
-<p>Open the one-time sign-in link that <code>studiolo up</code> printed. It is good for fifteen minutes and one use;
-<code>studiolo up</code> prints a new one at each start.</p>
+<p><a href="/signin">Sign in with your mail address and password</a>, or open the one-time sign-in link that
+<code>studiolo up</code> printed. It is good for fifteen minutes and one use; <code>studiolo up</code> prints a new one at
+each start.</p>
 """
 
 
@@ -200,6 +188,7 @@ def _overview(url: str, caller: Caller, workspaces: list[JsonObject]) -> str:
 <section class="cards">{cards or "<p>There is no hub that you may see.</p>"}</section>
 <h2>Talk to it from code</h2>
 <pre>{snippet}</pre>
+<p><a href="/account">Your account</a></p>
 <form method="post" action="/signout"><button>Sign out</button></form>
 """
 
@@ -218,11 +207,3 @@ def _hub_card(hub: JsonObject, projects: list[JsonObject]) -> str:
 
 def _title(workspace: JsonObject) -> str:
     return str(workspace["properties"].get("friendlyName") or workspace["name"])
-
-
-def _html(title: str, body: str) -> bytes:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)} · Studiolo</title><link rel="stylesheet" href="/page.css"></head>'
-        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
-    ).encode()

@@ -15,7 +15,7 @@ def now() -> datetime:
 
 def stamp(at: datetime) -> str:
     """ISO 8601 with microseconds and `Z`, as `systemData` carries it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"  # without the "+00:00"
 
 
 def epoch() -> float:

@@ -11,6 +11,7 @@ A fault says what was wrong, where, and what to do. Only `studiolo.wire.render` 
     ├── Conflict           the state of the thing does not permit this
     ├── Stale              a precondition (ETag) does not hold
     ├── TooLarge           a body or a field is over its limit
+    ├── TooSlow            the client kept us waiting for its request
     ├── Unsatisfiable      a byte range lies outside the thing
     ├── TooMany            a rate or a queue is full; try again later
     ├── NotOffered         a feature of the original that this version does not have
@@ -26,10 +27,12 @@ class Fault(Exception):
     """A refusal with a stable code.
 
     `message` is for people, `code` for programs, `target` names the part of the request at fault,
-    `details` holds further faults, `retry_after_seconds` says when another try makes sense.
+    `details` holds further faults, `retry_after_seconds` says when another try makes sense. One that `is_refusal` tells a
+    caller that they may not, and stands in the record.
     """
 
     default_code: ClassVar[str] = "InternalServerError"
+    is_refusal: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -48,6 +51,9 @@ class Fault(Exception):
         self.details = details
         self.retry_after_seconds = retry_after_seconds
         self.info = info or {}
+        # For refusals: what the gate decided (`record.Decision`, where it was asked), and the id under which the record has it.
+        self.decision: Any = None
+        self.decision_id = ""
 
 
 class Invalid(Fault):
@@ -60,12 +66,14 @@ class Unauthenticated(Fault):
     """No valid credential came with the request."""
 
     default_code = "InvalidAuthenticationToken"
+    is_refusal = True
 
 
 class Forbidden(Fault):
     """The caller is known and the engine said no."""
 
     default_code = "AuthorizationFailed"
+    is_refusal = True
 
 
 class NotFound(Fault):
@@ -96,6 +104,12 @@ class TooLarge(Fault):
     """A body or a field is over its limit."""
 
     default_code = "RequestEntityTooLarge"
+
+
+class TooSlow(Fault):
+    """The client kept us waiting for the rest of its request."""
+
+    default_code = "RequestTimeout"
 
 
 class Unsatisfiable(Fault):

@@ -1,21 +1,25 @@
 """The gate: who may do what, asked once at the door.
 
 It joins the pure engine with the facts about one principal, which a `Grants` back end loads and keeps. Answers that
-rest on no attribute are remembered until the grants change.
+rest on no attribute are remembered until the grants change. What it refuses, and what it lets out, stands in the record.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.decision import Ask, CompiledFacts, Verdict, decide
 from studiolo.kernel.access.visibility import Filter, visible
 from studiolo.kernel.faults import Fault, Forbidden
-from studiolo.kernel.resource import Caller
+from studiolo.kernel.record import Asked, Decision, Granted, Recorder
+from studiolo.kernel.resource import Caller, Demand
 
 _REMEMBERED = 100_000
+_log = logging.getLogger(__name__)
 
 
 class Grants(Protocol):
@@ -37,9 +41,11 @@ class Grants(Protocol):
 class Gate:
     """Decides every call. An exception on the way is a no."""
 
-    def __init__(self, grants: Grants) -> None:
+    def __init__(self, grants: Grants, recorder: Recorder | None = None) -> None:
+        """Decide by `grants`. Without a recorder whoever asks tells refusals by another gate."""
         self._grants = grants
-        self._allowed: set[tuple[str, str, str, bool]] = set()
+        self._recorder = recorder
+        self._allowed: dict[tuple[str, str, str, bool], Granted] = {}
         self._version = -1
 
     async def decide(
@@ -55,7 +61,22 @@ class Gate:
     ) -> Verdict:
         """The engine's verdict, with its reason."""
         facts = await self._grants.facts(caller.oid)
-        ask = Ask(
+        ask = self._ask(caller, action, scope, is_data=is_data, sub_operations=sub_operations, request=request, resource=resource)
+        return decide(ask, facts)
+
+    def _ask(
+        self,
+        caller: Caller,
+        action: str,
+        scope: str,
+        *,
+        is_data: bool,
+        sub_operations: tuple[str, ...],
+        request: Mapping[str, Any] | None,
+        resource: Mapping[str, Any] | None,
+    ) -> Ask:
+        """The question, with the attributes of a principal whose facts were just asked for."""
+        return Ask(
             principal=caller.oid,
             action=action,
             scope=scope,
@@ -66,7 +87,6 @@ class Gate:
             principal_attributes=self._grants.attributes(caller.oid),
             environment={"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False},
         )
-        return decide(ask, facts)
 
     async def may(self, caller: Caller, action: str, scope: str, *, is_data: bool = False) -> bool:
         """Whether the caller may, as far as no attribute is needed."""
@@ -86,36 +106,99 @@ class Gate:
         sub_operations: tuple[str, ...] = (),
         request: Mapping[str, Any] | None = None,
         resource: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Return if the caller may.
+    ) -> Granted:
+        """Return, with what allows it, if the caller may.
 
         Raises:
-            Forbidden: the engine says no (`AuthorizationFailed`, `DenyAssignmentAuthorizationFailed`).
+            Forbidden: the engine says no (`AuthorizationFailed`, `DenyAssignmentAuthorizationFailed`), with its decision.
         """
         if caller.is_platform:
-            return
-        if caller.limited_to is not None and action not in caller.limited_to:
-            raise refusal(caller, action, scope)
+            return Granted()
         version = self._grants.version()
         if version != self._version or len(self._allowed) > _REMEMBERED:
             self._allowed.clear()
             self._version = version
         plain = not (request or resource or sub_operations)
         question = (caller.oid, action, scope, is_data)
-        if plain and question in self._allowed:
-            return
+        if caller.limited_to is not None and action not in caller.limited_to:
+            raise refusal(Decision(caller, action, scope, "credential_limited", version=self._seen()))
+        granted = self._allowed.get(question) if plain else None
+        if granted is None:
+            granted = await self._asked(question, caller, plain=plain, sub_operations=sub_operations, request=request, resource=resource)
+        if self._recorder is not None:
+            self._recorder.count(caller.oid, action)
+        return granted
+
+    async def _asked(
+        self,
+        question: tuple[str, str, str, bool],
+        caller: Caller,
+        *,
+        plain: bool,
+        sub_operations: tuple[str, ...],
+        request: Mapping[str, Any] | None,
+        resource: Mapping[str, Any] | None,
+    ) -> Granted:
+        """Ask the engine, and remember a yes that rests on no attribute."""
+        _, action, scope, is_data = question
+        version, seen = self._version, self._seen()
         try:
-            verdict = await self.decide(
-                caller, action, scope, is_data=is_data, sub_operations=sub_operations, request=request, resource=resource
-            )
+            facts = await self._grants.facts(caller.oid)
+            ask = self._ask(caller, action, scope, is_data=is_data, sub_operations=sub_operations, request=request, resource=resource)
+            verdict = decide(ask, facts)
         except Fault:
             raise
         except Exception as error:
-            raise Forbidden("The decision could not be made, so the answer is no.", code="AuthorizationFailed") from error
+            _log.exception("the decision on %s could not be made, so the answer is no", action)
+            raise refusal(Decision(caller, action, scope, "engine_failed", version=seen)) from error
         if not verdict.allowed:
-            raise refusal(caller, action, scope, is_denied=verdict.is_denied)
+            raise refusal(Decision(caller, action, scope, verdict.reason, verdict.deciding, seen, ask, facts), is_denied=verdict.is_denied)
+        granted = Granted(verdict.reason, verdict.deciding, seen)
         if plain and not verdict.is_conditional and version == self._grants.version():
-            self._allowed.add(question)
+            self._allowed[question] = granted
+        return granted
+
+    def _seen(self) -> int:
+        return self._recorder.version if self._recorder is not None else 0
+
+    # ── the record ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def recorded(self, fault: Fault, asked: Asked) -> Fault:
+        """The fault to answer with: a refusal gets its decision id once its line is on the disk; one that cannot be told is not given."""
+        if fault.is_refusal and self._recorder is not None and not fault.decision_id:
+            try:
+                fault.decision_id = await self._recorder.refused(fault, asked)
+            except Fault as unavailable:
+                return unavailable
+        return fault
+
+    async def stop(self) -> None:
+        """Write what is still counted."""
+        if self._recorder is not None:
+            await self._recorder.stop()
+
+    async def lets_out(self, caller: Caller, action: str, scope: str, status: str, granted: Granted, code: str = "") -> None:
+        """Tell the record that a secret is about to be given out or changed, or what came of it.
+
+        Raises:
+            Unavailable: the record cannot be written (code `RecordUnavailable`); the secret must not leave.
+        """
+        if self._recorder is not None:
+            await self._recorder.secret(caller, action, scope, status, granted, code)
+
+    async def demand(self, caller: Caller, demand: Demand) -> Granted:
+        """Return, with what allows it, if the caller may do what is demanded, or something that is as good.
+
+        Raises:
+            Forbidden: the caller may do none of it; the fault names the first.
+        """
+        try:
+            return await self.require(caller, demand.action, demand.scope.text)
+        except Forbidden:
+            for other in demand.alternatives:
+                with suppress(Forbidden):
+                    return await self.require(caller, other.action, other.scope.text)
+            raise
 
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
         """Which part of what lies below `scope` the caller may see in a list."""
@@ -124,16 +207,16 @@ class Gate:
         return visible(await self._grants.facts(caller.oid), action, "control", scope)
 
 
-def refusal(caller: Caller, action: str, scope: str, *, is_denied: bool = False) -> Forbidden:
+def refusal(decision: Decision, *, is_denied: bool = False) -> Forbidden:
     """The refusal in the public cloud's words, on which clients and people rely."""
+    caller = decision.caller
     who = caller.application or caller.name or caller.oid
     message = (
-        f"The client '{who}' with object id '{caller.oid}' does not have authorization to perform action '{action}' over scope '{scope}' "
-        "or the scope is invalid. If access was recently granted, please refresh your credentials."
+        f"The client '{who}' with object id '{caller.oid}' does not have authorization to perform action '{decision.action}' over scope "
+        f"'{decision.scope}' or the scope is invalid. If access was recently granted, please refresh your credentials."
     )
     if is_denied:
-        return Forbidden(
-            message.replace("does not have authorization", "has permission, but is blocked by a deny assignment,"),
-            code="DenyAssignmentAuthorizationFailed",
-        )
-    return Forbidden(message)
+        message = message.replace("does not have authorization", "has permission, but is blocked by a deny assignment,")
+    fault = Forbidden(message, code="DenyAssignmentAuthorizationFailed") if is_denied else Forbidden(message)
+    fault.decision = decision
+    return fault

@@ -159,3 +159,15 @@ def parse(text: str) -> ResourceId:
     if isinstance(found, Collection):
         raise Invalid(f"'{text[:200]}' names a collection, not one resource: a name is missing at its end.", code="InvalidResourceId")
     return found
+
+
+def collection(text: str) -> Collection:
+    """Read the path of a collection.
+
+    Raises:
+        Invalid: the text is no path, or is the id of one thing (code `InvalidResourceId`).
+    """
+    found = split(text)
+    if not isinstance(found, Collection):
+        raise Invalid(f"'{text[:200]}' names one resource, not a collection.", code="InvalidResourceId")
+    return found

@@ -129,10 +129,39 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A further decision that a write or an action needs, beyond the action on its own id."""
+    """A further decision that a write or an action needs, beyond the action on its own id. Each alternative is as good."""
 
     action: str
     scope: ResourceId
+    alternatives: tuple[Demand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A line for the activity log, beside the one that every write has."""
+
+    action: str
+    status: str
+    info: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A mark that a commit steps over: of two writes that found the same mark (None: none), one has to look again."""
+
+    space: str
+    key: str
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What a type's guard wants in the same commit."""
+
+    remarks: tuple[Remark, ...] = ()
+    fence: Fence | None = None
+    # Resources that what is written replaces; they go.
+    gone: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +184,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A named POST on one resource. Its permission is `{type}/{permission or name}/action`."""
+    """A named POST on one resource. Its permission is `{type}/{permission or name}/action`.
+
+    One that `is_secret` gives out or changes a secret: the record tells of it before it runs, and before its answer leaves.
+    """
 
     name: str
-    run: Callable[[Invocation], Awaitable[JsonObject | None]]
+    run: Callable[[Invocation], Awaitable[JsonObject | Accepted | None]]
     permission: str | None = None
     is_secret: bool = False
     # Runs although the resource is not there (yet): a template's validation.
@@ -178,7 +210,8 @@ class ResourceType:
 
     `schema` is a msgspec Struct that says which properties have which types; properties that it does not name are
     kept as they came, so that a newer client loses nothing. `admit` says what may be written. `needs` names
-    resources that `admit` looks at. `demands` names further decisions. `provision` and `retire` are the steps of a
+    resources that `admit` looks at. `demands` names further decisions. `making` names the one
+    that is enough to make a resource where its parts ask for no more. `provision` and `retire` are the steps of a
     long write and of a delete. `view` gives properties computed at read time. `facets` are values by which a type's
     resources can be found.
     """
@@ -193,7 +226,11 @@ class ResourceType:
     # first of each, if there is one.
     kin: Callable[[Change], Sequence[tuple[str, str]]] | None = None
     demands: Callable[[Change], Sequence[Demand]] | None = None
+    # What is demanded of whoever makes a resource in place of the right to write it; None for a change: that right.
+    making: Callable[[Change], Demand | None] | None = None
     provision: Callable[[Resource, Step], Awaitable[Resource]] | None = None
+    # Looks at more than `admit` can before a write (whose `new` is what was admitted) or a delete; refuses by raising a fault.
+    guard: Callable[[Change], Awaitable[Cleared]] | None = None
     # Refuses a delete by raising a fault, before anything is removed.
     may_delete: Callable[[Resource], Awaitable[None]] | None = None
     retire: Callable[[Resource, Step], Awaitable[None]] | None = None
@@ -210,6 +247,7 @@ class ResourceType:
     # A facet that answers this query at once, instead of a walk through the collection.
     finds: Callable[[Mapping[str, str]], str | None] | None = None
     actions: tuple[Action, ...] = ()
+    max_bytes: int = 1 << 20  # the largest body that a write or an action takes
     name_pattern: str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
     is_tracked: bool = False  # has a location and tags, lives in a resource group
     is_extension: bool = False  # may hang on any scope

@@ -12,9 +12,10 @@ import msgspec
 from studiolo.kernel.control import Control, Outcome
 from studiolo.kernel.faults import Fault, Invalid, NotAllowed, NotFound
 from studiolo.kernel.ids import Collection, ResourceId, split
+from studiolo.kernel.operations import status_of
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import OperationRow
-from studiolo.wire.http import Answer, Call, Surface
+from studiolo.wire.http import Answer, Call, Surface, answer_of
 from studiolo.wire.render import render_arm
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-zA-Z0-9.]+)*")
@@ -23,6 +24,8 @@ _STATUS_URL = re.compile(
     re.IGNORECASE,
 )
 _JSON = [("content-type", "application/json; charset=utf-8"), ("cache-control", "no-cache")]
+# What an action tells may be a secret: nobody keeps it.
+_TOLD = [("content-type", "application/json; charset=utf-8"), ("cache-control", "no-store"), ("pragma", "no-cache")]
 _POLL_SECONDS = "0.2"
 
 
@@ -57,10 +60,11 @@ class ArmSurface:
                     return await extra.answer(call)
             return await self._answer(call)
         except Fault as fault:
-            return render_arm(fault, call)
+            return await answer_of(fault, call, self._control.gate, render_arm)
 
     async def _answer(self, call: Call) -> Answer:
         caller = await self._authenticator.identify(call)
+        call.charge(caller, call.path)
         if "%" in call.path:
             raise Invalid("Resource ids cannot hold percent signs after decoding.", code="InvalidResourceId")
         query = call.query()
@@ -88,7 +92,7 @@ class ArmSurface:
                 outcome = await self._control.put(
                     caller,
                     id_,
-                    await call.json(),
+                    await call.json(self._control.catalog.get(id_.type).max_bytes),
                     version,
                     if_match=call.headers.get("if-match"),
                     if_none_match=call.headers.get("if-none-match"),
@@ -125,10 +129,13 @@ class ArmSurface:
         if target is None:
             raise NotFound("There is no such action.")
         name = found.type.rpartition("/")[2]
-        result = await self._control.act(caller, target, name, await call.json(), query, version)
+        body = await call.json(self._control.catalog.get(target.type).max_bytes)
+        result = await self._control.begin(caller, target, name, body, query, version)
         if result is None:
             return Answer(204)
-        return Answer(200, msgspec.json.encode(result), list(_JSON))
+        if isinstance(result, OperationRow):
+            return Answer(202, msgspec.json.encode(status_of(result)), [*_JSON, *self._operation_headers(call, result, target)])
+        return Answer(200, msgspec.json.encode(result), list(_TOLD))
 
     async def _status(self, call: Call, caller: Caller, match: re.Match[str]) -> Answer:
         shape = await self._control.operation(caller, match["op"])

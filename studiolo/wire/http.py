@@ -6,20 +6,45 @@ A route declares the actions that it may ask the engine for, or why it is public
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge
+from studiolo.kernel import clock
+from studiolo.kernel.access.visibility import Filter
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge, TooSlow
+from studiolo.kernel.record import Asked, Granted
 from studiolo.kernel.resource import Caller, JsonObject
+from studiolo.wire.rates import ANONYMOUS, SIGN_IN, Rates
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+DECISION_ID: Final = "x-studiolo-decision-id"
 MAX_JSON_BYTES = 4 << 20
 MAX_JSON_DEPTH = 64
+# A body that comes more slowly than this is one that is meant to hold us up.
+LEAST_BYTES_PER_SECOND = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call on a route may take, beyond what holds for all: bytes of a body, and seconds for it and for an answer.
+
+    A body has `body_seconds`, and a second more for each KiB that has come. `seconds` end the work on an answer, not
+    its way to the client. `query_characters` end a query.
+    """
+
+    body_bytes: int = MAX_JSON_BYTES
+    body_seconds: float = 30.0
+    seconds: float = 300.0
+    query_characters: int = 8192
+
+
+USUAL = Limits()
 
 
 class Call:
@@ -31,9 +56,11 @@ class Call:
         "correlation_id",
         "headers",
         "host",
+        "limits",
         "method",
         "path",
         "port",
+        "rates",
         "raw_path",
         "raw_query",
         "request_id",
@@ -53,7 +80,10 @@ class Call:
         request_id: str,
         client: str = "",
         scheme: str = "https",
+        rates: Rates | None = None,
     ) -> None:
+        self.limits = USUAL
+        self.rates = rates
         self.method = method
         self.host = host
         self.port = port
@@ -70,17 +100,28 @@ class Call:
     @property
     def origin(self) -> str:
         """`https://host:port` as the caller spelled it."""
-        default = 443 if self.scheme == "https" else 80
-        return f"{self.scheme}://{self.host}" + ("" if self.port == default else f":{self.port}")
+        return origin_of(self.scheme, self.host, self.port)
+
+    def charge(self, caller: Caller, scope: str) -> None:
+        """Count the call against its caller and the project that it goes to. Raises TooMany (429)."""
+        if self.rates is not None:
+            self.rates.charge(caller, scope)
+
+    def charge_address(self, kind: str) -> None:
+        """Count the call against the address that it comes from. Raises TooMany (429)."""
+        if self.rates is not None:
+            self.rates.charge_address(kind, self.client)
 
     def query(self) -> dict[str, str]:
         """The query's parameters, decoded once.
 
         Raises:
-            Invalid: a parameter stands twice, or the text is not valid UTF-8 (code `InvalidQueryParameterValue`).
+            Invalid: a parameter stands twice, or the text is too long or no valid UTF-8 (code `InvalidQueryParameterValue`).
         """
         if not self.raw_query:
             return {}
+        if len(self.raw_query) > self.limits.query_characters:
+            raise Invalid(f"The query is longer than {self.limits.query_characters} characters.", code="InvalidQueryParameterValue")
         try:
             pairs = parse_qsl(self.raw_query, keep_blank_values=True, errors="strict", max_num_fields=200)
         except ValueError:
@@ -92,19 +133,25 @@ class Call:
             raise Invalid("The query names a parameter twice.", code="InvalidQueryParameterValue")
         return found
 
-    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
-        """The body's bytes as they arrive.
+    async def chunks(self, limit: int | None = None) -> AsyncIterator[bytes]:
+        """The body's bytes as they arrive; `limit` stands in for the route's.
 
         Raises:
             TooLarge: more than `limit` bytes came.
+            TooSlow: the body does not come, or only in drops.
             Invalid: the client went away before the body was whole (code `IncompleteBody`).
         """
-        size = 0
+        size, limit = 0, self.limits.body_bytes if limit is None else limit
+        until = clock.monotonic() + self.limits.body_seconds
         declared = self.headers.get("content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise TooLarge(f"The body has {declared} bytes; at most {limit} are taken here.")
         while True:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(max(0.0, until + size / LEAST_BYTES_PER_SECOND - clock.monotonic())):
+                    message = await self._receive()
+            except TimeoutError:
+                raise TooSlow(f"The body came too slowly: {size} bytes had come after {self.limits.body_seconds:.0f} s.") from None
             if message["type"] == "http.disconnect":
                 raise Invalid("The connection ended before the whole body had come.", code="IncompleteBody")
             piece = message.get("body", b"")
@@ -116,7 +163,7 @@ class Call:
             if not message.get("more_body"):
                 return
 
-    async def body(self, limit: int = MAX_JSON_BYTES) -> bytes:
+    async def body(self, limit: int | None = None) -> bytes:
         """The whole body. Raises as `chunks` does."""
         pieces = [piece async for piece in self.chunks(limit)]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -126,13 +173,19 @@ class Call:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def json(self, limit: int = MAX_JSON_BYTES) -> JsonObject:
+    async def json(self, limit: int | None = None) -> JsonObject:
         """The body as a JSON object; {} for an empty body.
 
         Raises:
             Invalid: the body is no JSON object, or is nested deeper than 64 levels.
         """
         return read_json_object(await self.body(limit))
+
+
+def origin_of(scheme: str, host: str, port: int) -> str:
+    """`https://host:port` as browsers spell it: IPv6 addresses in brackets, no port where it is the usual one."""
+    usual = 443 if scheme == "https" else 80
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}" + ("" if port == usual else f":{port}")
 
 
 def read_json_object(raw: bytes) -> JsonObject:
@@ -196,17 +249,30 @@ class Judge(Protocol):
         sub_operations: tuple[str, ...] = (),
         request: Mapping[str, Any] | None = None,
         resource: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Return if the engine allows it, raise Forbidden if not."""
+    ) -> Granted:
+        """Return, with what allows it, if the engine does; raise Forbidden if not."""
+        ...
+
+    async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
+        """Which part of what lies below `scope` the caller may see."""
+        ...
+
+    async def recorded(self, fault: Fault, asked: Asked) -> Fault:
+        """The fault to answer with, once the record has it; see `Gate.recorded`."""
+        ...
+
+    async def lets_out(self, caller: Caller, action: str, scope: str, status: str, granted: Granted, code: str = "") -> None:
+        """Return once the record tells of a secret that is given out; see `Gate.lets_out`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The actions that a route may ask for, all of one plane."""
+    """The actions that a route may ask for, all of one plane. What `is_secret` is told by the record before it leaves."""
 
     actions: tuple[str, ...]
     is_data: bool = True
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +285,14 @@ class Public:
 class Permit:
     """Asks the engine on behalf of one call, for the route's declared actions alone."""
 
-    __slots__ = ("_guard", "_judge", "asked")
+    __slots__ = ("_call", "_guard", "_judge", "asked", "given")
 
-    def __init__(self, guard: Guard | Public, judge: Judge) -> None:
+    def __init__(self, guard: Guard | Public, judge: Judge, call: Call) -> None:
         self._guard = guard
         self._judge = judge
+        self._call = call
         self.asked = 0
+        self.given: tuple[Caller, str, str, Granted] | None = None  # the last yes
 
     async def require(
         self,
@@ -239,10 +307,31 @@ class Permit:
         """Return if `caller` may do `action` (one that the route declares) at `scope`; raise Forbidden if not."""
         if isinstance(self._guard, Public) or action not in self._guard.actions:
             raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
-        await self._judge.require(
+        if not self.asked:
+            self._call.charge(caller, scope)
+        granted = await self._judge.require(
             caller, action, scope, is_data=self._guard.is_data, sub_operations=sub_operations, request=request, resource=resource
         )
         self.asked += 1
+        self.given = (caller, action, scope, granted)
+
+    async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
+        """Which part of what lies at or below `scope` the caller may do `action` to; raise Forbidden if none of it."""
+        if isinstance(self._guard, Public) or action not in self._guard.actions:
+            raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
+        if not self.asked:
+            self._call.charge(caller, scope)
+        view = await self._judge.visible(caller, action, scope)
+        if view.is_nothing:
+            await self.require(caller, action, scope)
+        self.asked += 1
+        return view
+
+    def is_own(self, caller: Caller, owner: str) -> bool:
+        """Whether something is the caller's own, of which nobody else decides: what they themselves were told before."""
+        is_own = bool(owner) and caller.oid.lower() == owner.lower()
+        self.asked += is_own
+        return is_own
 
 
 Handler = Callable[[Call, Permit, dict[str, str]], Awaitable[Answer]]
@@ -252,8 +341,8 @@ Handler = Callable[[Call, Permit, dict[str, str]], Awaitable[Answer]]
 class Route:
     """One verb on one path template: `/a/{b}/{rest:path}`.
 
-    `query` names parameters that must be present with these values (`""`: any value); the first route that fits wins,
-    so more particular ones stand first. `about` is the line of the generated reference.
+    `query` names parameters that must be present with these values (`""`: any value); of the routes of one path the first that
+    fits wins, so more particular ones stand first. `about` is the line of the generated reference.
     """
 
     method: str
@@ -262,6 +351,19 @@ class Route:
     run: Handler
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     about: str = ""
+    limits: Limits = USUAL
+
+
+_NO_ROUTES: Mapping[re.Pattern[str], list[Route]] = {}
+
+
+async def answer_of(fault: Fault, call: Call, judge: Judge, render: Callable[[Fault, Call], Answer]) -> Answer:
+    """A fault's answer. A refusal is on the record before, and says under which id."""
+    told = await judge.recorded(fault, Asked(call.method, call.raw_path, call.client)) if fault.is_refusal else fault
+    answer = render(told, call)
+    if told.decision_id and told is fault:
+        answer.headers.append((DECISION_ID, told.decision_id))
+    return answer
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -298,42 +400,60 @@ class Surface:
         self.hosts = hosts
         self._judge = judge
         self._render = render
-        self._by_method: dict[str, list[tuple[re.Pattern[str], Route]]] = {}
+        # Routes of one verb and one path stand together, so that a path is matched once however many queries it answers to.
+        self._by_method: dict[str, dict[re.Pattern[str], list[Route]]] = {}
         for route in routes:
-            self._by_method.setdefault(route.method, []).append((_pattern(route.path), route))
+            self._by_method.setdefault(route.method, {}).setdefault(_pattern(route.path), []).append(route)
 
     def serves(self, call: Call) -> bool:
         """Whether a route has this path, whatever its verb."""
-        return any(pattern.fullmatch(call.raw_path) for entries in self._by_method.values() for pattern, _ in entries)
+        return any(pattern.fullmatch(call.raw_path) for entries in self._by_method.values() for pattern in entries)
 
     async def answer(self, call: Call) -> Answer:
         """Find the route, let it answer, render its fault; an answer without a decision is withheld."""
         try:
             route, params = self._find(call)
-            permit = Permit(route.guard, self._judge)
+            call.limits = route.limits
+            if isinstance(route.guard, Public) and self.hosts is None:
+                call.charge_address(SIGN_IN if call.method == "POST" else ANONYMOUS)
+            permit = Permit(route.guard, self._judge, call)
             answer = await route.run(call, permit, params)
-            if isinstance(route.guard, Guard) and not permit.asked:
-                raise Forbidden("The route answered without a decision, so its answer is withheld.", code="NoDecision")
+            if isinstance(route.guard, Guard):
+                await self._check(route.guard, permit)
         except Fault as fault:
-            return self._render(fault, call)
+            return await answer_of(fault, call, self._judge, self._render)
         return answer
+
+    async def _check(self, guard: Guard, permit: Permit) -> None:
+        """Withhold what nobody decided, and what the record cannot tell."""
+        if not permit.asked:
+            raise Forbidden("The route answered without a decision, so its answer is withheld.", code="NoDecision")
+        if guard.is_secret and permit.given is not None:
+            caller, action, scope, granted = permit.given
+            await self._judge.lets_out(caller, action, scope, "Succeeded", granted)
 
     def _find(self, call: Call) -> tuple[Route, dict[str, str]]:
         path = call.raw_path
         query: dict[str, str] | None = None
-        for pattern, route in self._by_method.get(call.method, ()):
+        for pattern, routes in self._by_method.get(call.method, _NO_ROUTES).items():
             match = pattern.fullmatch(path)
             if match is None:
                 continue
-            if route.query:
-                query = call.query() if query is None else query
-                if any(key not in query or (value and query[key].lower() != value) for key, value in route.query.items()):
-                    continue
-            return route, {k: _decode(v) for k, v in match.groupdict().items()}
+            for route in routes:
+                if route.query:
+                    query = call.query() if query is None else query
+                    if not _asks_for(query, route.query):
+                        continue
+                return route, {k: _decode(v) for k, v in match.groupdict().items()}
         for method, entries in self._by_method.items():
-            if method != call.method and any(p.fullmatch(path) for p, _ in entries):
+            if method != call.method and any(p.fullmatch(path) for p in entries):
                 raise NotAllowed(f"'{call.method}' is not offered on '{path[:200]}'.", code="UnsupportedHttpVerb")
         raise NotFound(f"Nothing is served at '{path[:200]}'.", code="NotFound")
+
+
+def _asks_for(query: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether a query has every wanted parameter, with the wanted value if one is given."""
+    return all(key in query and (not value or query[key].lower() == value) for key, value in wanted.items())
 
 
 def _decode(text: str) -> str:

@@ -15,6 +15,7 @@ _STATUS: dict[type[Fault], int] = {
     faults.Forbidden: 403,
     faults.NotFound: 404,
     faults.NotAllowed: 405,
+    faults.TooSlow: 408,
     faults.Conflict: 409,
     faults.Stale: 412,
     faults.TooLarge: 413,
@@ -49,6 +50,9 @@ def render_arm(fault: Fault, call: Call) -> Answer:
     """The resource manager's error shape: `{"error": {code, message, target, details, additionalInfo}}`."""
     shape = describe(fault)
     shape["additionalInfo"] = [item for item in shape["additionalInfo"] if item["type"] != "challenge"]
+    if fault.decision_id:
+        info = {"id": fault.decision_id, "explain": f"studiolo access explain {fault.decision_id}"}
+        shape["additionalInfo"].append({"type": "Studiolo.Access/decisions", "info": info})
     return Answer(
         status_of(fault),
         msgspec.json.encode({"error": shape}),

@@ -22,6 +22,12 @@ def test_every_published_vector_agrees() -> None:
     assert str(report) == "130 of 130 agree"
 
 
+def test_every_vector_of_the_rules_that_are_ours_agrees() -> None:
+    report = run_vectors(VECTORS / "own-fixtures.json", [VECTORS / "own-decisions.jsonl", VECTORS / "own-lints.json"])
+    assert [str(each) for each in report.disagreements] == []
+    assert str(report) == "35 of 35 agree"
+
+
 def test_what_generated_questions_once_found_wrong_stays_right() -> None:
     report = run_vectors(FIXTURES, [VECTORS / "found.json"])
     assert [str(each) for each in report.disagreements] == []

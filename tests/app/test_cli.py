@@ -76,7 +76,19 @@ EVERY = [path for path, _ in commands(get_command(app))]
 
 
 def test_every_promised_command_is_there() -> None:
-    assert {path[0] for path in EVERY} == {"up", "env", "doctor", "hub", "project", "data", "model", "role", "access"}
+    assert {path[0] for path in EVERY} == {
+        "up",
+        "env",
+        "doctor",
+        "hub",
+        "project",
+        "data",
+        "model",
+        "role",
+        "deny",
+        "management-group",
+        "access",
+    }
     assert {(group, verb) for group in ("hub", "project") for verb in ("create", "list", "show", "update", "delete")} <= set(EVERY)
     assert {(group, verb) for group in ("data", "model") for verb in ("create", "list", "show", "archive", "restore", "download")} <= set(
         EVERY

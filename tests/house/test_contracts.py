@@ -11,7 +11,21 @@ import pytest
 from tests.house.tree import ROOT
 
 PARTS = ("provider", "wire", "service", "schema", "backends", "ports", "domain")
-KERNEL = ("control", "operations", "events", "gate", "documents", "keys", "access", "store", "resource", "faults", "clock", "ids")
+KERNEL = (
+    "control",
+    "operations",
+    "gate",
+    "documents",
+    "keys",
+    "record",
+    "access",
+    "store",
+    "resource",
+    "faults",
+    "clock",
+    "ids",
+    "request",
+)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from studiolo.kernel.faults import Conflict, Fault, Forbidden, Invalid, NotAllowed, NotFound, Stale, Unavailable
 from studiolo.kernel.ids import Collection, parse, split
 from studiolo.kernel.resource import Action, Invocation, JsonObject, Resource, ResourceType, Step
+from studiolo.kernel.store import Lines
 from tests.support.kernel import GROUP, OWNER, READER, STRANGER, Anything, Kernel, keep, open_kernel
 
 pytestmark = pytest.mark.anyio
@@ -191,7 +192,7 @@ async def test_racing_writers_all_get_an_answer_and_one_state_wins(kernel: Kerne
 async def test_writes_leave_a_line_in_the_activity_log(kernel: Kernel) -> None:
     await kernel.control.put(OWNER, parse(f"{THING}/box"), {"location": "local"})
     await kernel.control.delete(OWNER, parse(f"{THING}/box"))
-    lines = await kernel.store.events(under=parse(f"{THING}/box").key)
+    lines = await kernel.store.lines(Lines(under=parse(f"{THING}/box").key))
     assert [(line.action, line.caller) for line in lines] == [("Test.Rooms/things/write", "owner"), ("Test.Rooms/things/delete", "owner")]
 
 
@@ -233,6 +234,23 @@ async def test_quick_provisioning_ends_inside_the_call(tmp_path: Path) -> None:
     outcome = await kernel.control.put(OWNER, FURNACE, {"location": "local"})
     assert outcome.operation is None
     assert outcome.resource.properties == {"provisioningState": "Succeeded", "heat": 400}
+    await kernel.close()
+
+
+async def test_a_put_that_changes_nothing_takes_no_steps_again(tmp_path: Path) -> None:
+    async def fill(resource: Resource, step: Step) -> Resource:
+        runs.append(resource.name)
+        return resource
+
+    runs: list[str] = []
+    tanks = ResourceType(name="Test.Rooms/tanks", schema=Anything, admit=keep, is_tracked=True, provision=fill)
+    kernel = await open_kernel(tmp_path, tanks)
+    tank, body = parse(f"{GROUP}/providers/Test.Rooms/tanks/t"), {"location": "local", "properties": {"size": 1}}
+    first = await kernel.control.put(OWNER, tank, body)
+    again = await kernel.control.put(OWNER, tank, body)
+    assert (first.resource.etag, runs) == (again.resource.etag, ["t"])
+    await kernel.control.put(OWNER, tank, {"location": "local", "properties": {"size": 2}})
+    assert runs == ["t", "t"]
     await kernel.close()
 
 

@@ -15,6 +15,7 @@ from studiolo.kernel.store import (
     DropSpace,
     Emit,
     Entry,
+    Lines,
     PutEntry,
     PutPayload,
     PutResource,
@@ -125,11 +126,11 @@ async def test_entries_and_payloads_can_be_dropped(store: SqliteStore) -> None:
     assert await store.entries("s") == []
 
 
-async def test_events_are_numbered_and_found_by_target(store: SqliteStore) -> None:
+async def test_lines_are_numbered_and_found_by_target(store: SqliteStore) -> None:
     await store.commit(Emit("t", "write", "Succeeded", "/a/1", "me", b"{}"), Emit("t", "write", "Succeeded", "/a/10", "me", b"{}"))
     await store.commit(Emit("t", "delete", "Succeeded", "/a/1/b", "me", b"{}"))
-    assert [event.target for event in await store.events(under="/a/1")] == ["/a/1", "/a/1/b"]
-    assert [event.seq for event in await store.events(newest_first=True)] == [3, 2, 1]
+    assert [line.target for line in await store.lines(Lines(under="/a/1"))] == ["/a/1", "/a/1/b"]
+    assert [line.seq for line in await store.lines(Lines(newest_first=True))] == [3, 2, 1]
 
 
 async def test_listeners_hear_a_commit_before_its_caller_goes_on(store: SqliteStore) -> None:
@@ -150,7 +151,9 @@ async def test_the_ready_schema_is_what_the_migrations_make(tmp_path: Path) -> N
     for name, make in (("ready", create), ("grown", upgrade)):
         make(tmp_path / name)
         with closing(sqlite3.connect(tmp_path / name)) as connection:
-            found = connection.execute("select type, name, coalesce(sql, '') from sqlite_master order by type, name").fetchall()
+            found = connection.execute(
+                "select type, name, coalesce(sql, '') from sqlite_master where name not like 'sqlite_%' order by type, name"
+            ).fetchall()
             shapes.append([(kind, title, " ".join(sql.split())) for kind, title, sql in found])
             assert connection.execute("select version_num from alembic_version").fetchone() is not None
     assert shapes[0] == shapes[1]

@@ -185,9 +185,11 @@ class Studio:
     @cached_property
     def cookie(self) -> str:
         """The session of the server's owner."""
-        reply = self.redeem()
-        assert reply.status in (200, 302, 303), reply.body
-        return reply.headers["set-cookie"].partition(";")[0]
+        if not self.server.owner_cookie:
+            reply = self.redeem()
+            assert reply.status in (200, 302, 303), reply.body
+            self.server.owner_cookie = reply.headers["set-cookie"].partition(";")[0]
+        return self.server.owner_cookie
 
     def sign_in(self) -> None:
         """Open the owner's session now: the link that the server printed ends after a quarter of an hour."""

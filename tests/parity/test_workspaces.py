@@ -123,6 +123,16 @@ def test_names_and_words_change_and_what_was_not_named_stays(signed_in: Studio) 
         assert after["systemData"]["lastModifiedAt"] > before["systemData"]["lastModifiedAt"]
 
 
+@pytest.mark.parametrize("kind", ["Hub", "Project", "Default"])
+def test_a_workspace_that_is_written_again_as_it_was_asked_for_stays_as_it_is(studio: Studio, hub: dict[str, Any], kind: str) -> None:
+    """As a template that is deployed twice does, and a deployment that goes on after a crash."""
+    path = studio.workspace(unique("again"))
+    body = {"location": "local", "kind": kind, "properties": {"hubResourceId": hub["id"]} if kind == "Project" else {}}
+    made, again = studio.arm("PUT", path, body), studio.arm("PUT", path, body)
+    assert (made.status, again.status) == (201, 200), again.body
+    assert again.json() == made.json()
+
+
 def test_every_workspace_says_where_its_services_are(studio: Studio, hub: dict[str, Any]) -> None:
     url = hub["properties"]["discoveryUrl"]
     told = studio.send("GET", local_path(url), headers={"authorization": f"Bearer {studio.token(studio.owner)}"})

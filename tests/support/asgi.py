@@ -21,6 +21,7 @@ class Reply:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:
         return msgspec.json.decode(self.body)
@@ -41,6 +42,7 @@ async def call(
     host: str = "localhost:8443",
     pieces: Iterable[bytes] | None = None,
     is_cut: bool = False,
+    client: str = "127.0.0.1",
 ) -> Reply:
     """One request. `pieces` sends the body in parts; `is_cut` ends the connection before the body is whole."""
     path, _, query = url.partition("?")
@@ -65,8 +67,10 @@ async def call(
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "headers": [(b"host", host.encode()), *((k.lower().encode(), v.encode()) for k, v in (headers or {}).items())],
-        "client": ("127.0.0.1", 1),
+        "client": (client, 1),
     }
     await application(scope, receive, send)
     start = sent[0]
-    return Reply(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, b"".join(message["body"] for message in sent[1:]))
+    pairs = [(k.decode(), v.decode()) for k, v in start["headers"]]
+    cookies = tuple(value for name, value in pairs if name == "set-cookie")
+    return Reply(start["status"], dict(pairs), b"".join(message["body"] for message in sent[1:]), cookies)

@@ -114,9 +114,12 @@ class Server:
     home: Path
     model: bool = False
     options: Sequence[str] = ()
+    program: Sequence[str] = (str(COMMAND),)
     port: int = field(default_factory=free_port)
     url: str = ""
     ready_seconds: float = 0.0
+    # The owner's session, once somebody has opened the one-time link: all who use this server share it.
+    owner_cookie: str = ""
     _process: subprocess.Popen[str] | None = None
     _output: Output | None = None
 
@@ -125,7 +128,7 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             message = "this server is running"
             raise AssertionError(message)
-        command = [str(COMMAND), "up", "--home", str(self.home), "--port", str(self.port)]
+        command = [*self.program, "up", "--home", str(self.home), "--port", str(self.port)]
         command += [] if self.model else ["--no-model"]
         began = time.monotonic()
         self._process = subprocess.Popen(

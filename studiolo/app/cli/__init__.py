@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from studiolo.app.cli import access, data, hubs, models, projects, roles
-from studiolo.app.cli.doctor import doctor
+from studiolo.app.cli import access, audit, data, denials, doctor, hubs, keys, management, models, projects, roles
 from studiolo.app.cli.env import env
 from studiolo.app.cli.up import up
 from studiolo.kernel.faults import Fault
@@ -25,13 +24,17 @@ app = typer.Typer(
 )
 app.command("up")(up)
 app.command("env")(env)
-app.command("doctor")(doctor)
+app.add_typer(doctor.app, name="doctor")
 app.add_typer(hubs.app, name="hub")
 app.add_typer(projects.app, name="project")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="model")
+app.add_typer(keys.app, name="keys")
 app.add_typer(roles.app, name="role")
+app.add_typer(denials.app, name="deny")
+app.add_typer(management.app, name="management-group")
 app.add_typer(access.app, name="access")
+app.add_typer(audit.app, name="audit")
 
 
 def _say_version(asked: bool) -> None:

@@ -12,6 +12,7 @@ from studiolo.kernel.faults import Invalid, NotFound
 from studiolo.kernel.resource import JsonObject
 
 API_VERSION: Final = "2022-04-01"
+EVERYONE: Final = "00000000-0000-0000-0000-000000000000"
 _DIRECTORY_VERSION: Final = "2026-11-01"
 _AUTHORIZATION: Final = "/providers/Microsoft.Authorization"
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -30,6 +31,11 @@ def scope_of(client: Client, text: str | None) -> str:
 def definitions(scope: str) -> str:
     """The path of the roles at a scope."""
     return f"{scope}{_AUTHORIZATION}/roleDefinitions"
+
+
+def denials(scope: str) -> str:
+    """The path of the deny assignments at a scope."""
+    return f"{scope}{_AUTHORIZATION}/denyAssignments"
 
 
 def assignments(scope: str) -> str:

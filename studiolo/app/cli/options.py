@@ -19,6 +19,15 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class Persona(StrEnum):
+    """Who somebody is in a team."""
+
+    IT_ADMIN = "it-admin"
+    MANAGER = "manager"
+    LEAD_DEVELOPER = "lead-developer"
+    DEVELOPER = "developer"
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(

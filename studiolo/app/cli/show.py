@@ -96,7 +96,9 @@ def problem(fault: Fault) -> None:
     typer.echo(f"{fault.message}{where}", err=True)
     for detail in fault.details:
         typer.echo(f"  {detail.code}: {detail.message}", err=True)
-    if fault.code in _ADVICE:
+    if fault.decision_id:
+        typer.echo(f"What decided it: studiolo access explain {plain(fault.decision_id)}", err=True)
+    elif fault.code in _ADVICE:
         typer.echo(_ADVICE[fault.code], err=True)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studiolo.app.settings import DEFAULT_PORT, Settings, default_home
+from studiolo.app.settings import DEFAULT_PORT, Settings, default_home, read_rates
 
 if TYPE_CHECKING:
     from studiolo.app.home import Holder, Home
@@ -30,6 +30,14 @@ def up(
     database: Annotated[str | None, typer.Option(help="A URL. Default: SQLite in the home.", show_default=False)] = None,
     blobs: Annotated[str | None, typer.Option(help="A URL. Default: a folder in the home.", show_default=False)] = None,
     no_model: Annotated[bool, typer.Option("--no-model", help="Start without the local models.")] = False,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=PER_SECOND[/AT_ONCE] for sign-in, anonymous, principal or project; may come again.", show_default=False),
+    ] = None,
+    allow_vault: Annotated[
+        list[str] | None,
+        typer.Option(help="HOST or HOST:PORT of a vault in a private network that customers' keys may lie in.", show_default=False),
+    ] = None,
     tls: Annotated[Tls, typer.Option(help="off: plain HTTP, on loopback only, for a proxy in front.")] = Tls.ON,
 ) -> None:
     """Start the studio and serve it until Ctrl-C or SIGTERM."""
@@ -37,7 +45,15 @@ def up(
 
     place = (home.expanduser() if home is not None else default_home()).absolute()
     settings = Settings(
-        home=place, host=host, port=port, database=database, blobs=blobs, has_model=not no_model, has_tls=tls is Tls.ON
+        home=place,
+        host=host,
+        port=port,
+        database=database,
+        blobs=blobs,
+        has_model=not no_model,
+        has_tls=tls is Tls.ON,
+        rates=read_rates(rate or ()),
+        vaults=tuple(allow_vault or ()),
     ).checked()
 
     from studiolo.app.home import Home

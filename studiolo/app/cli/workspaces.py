@@ -52,8 +52,8 @@ def list_all(home: Path | None, kind: str, output: Output, hub: str | None = Non
 
     async def work(client: Client) -> Sequence[JsonObject]:
         path = f"{client.group_id()}/providers/Microsoft.MachineLearningServices/workspaces"
-        of_kind = [w async for w in client.pages(path, API_VERSION, kind=kind) if str(w.get("kind", "")).lower() == kind.lower()]
-        return [w for w in of_kind if hub is None or (_last_name(w) or "").lower() == hub.lower()]
+        found = [w async for w in client.pages(path, API_VERSION, kind=kind) if str(w.get("kind", "")).lower() == kind.lower()]
+        return [w for w in found if hub is None or (_last_name(w) or "").lower() == hub.lower()]
 
     columns = [column for column in _ROW if kind == "Project" or column.heading != "hub"]
     show.items(on_client(home, work), columns, output)
@@ -61,7 +61,7 @@ def list_all(home: Path | None, kind: str, output: Output, hub: str | None = Non
 
 def show_one(home: Path | None, kind: str, name: str, output: Output) -> None:
     """Print one workspace."""
-    show.item(on_client(home, lambda client: _get(client, kind, name)), _CARD, output)
+    show.item(on_client(home, lambda client: of_kind(client, kind, name)), _CARD, output)
 
 
 def create(home: Path | None, kind: str, name: str, body: JsonObject, output: Output, hub: str | None = None) -> None:
@@ -70,7 +70,7 @@ def create(home: Path | None, kind: str, name: str, body: JsonObject, output: Ou
     async def work(client: Client) -> JsonObject:
         asked: JsonObject = {**body, "kind": kind, "identity": {"type": "SystemAssigned"}}
         if kind == "Project":
-            holder = await _get(client, "Hub", hub or client.environment.hub)
+            holder = await of_kind(client, "Hub", hub or client.environment.hub)
             asked["properties"]["hubResourceId"] = holder["id"]
             asked["location"] = asked.get("location") or holder["location"]
         path = client.workspace_id(name)
@@ -90,7 +90,7 @@ def update(home: Path | None, kind: str, name: str, changes: JsonObject, output:
         raise Invalid("Nothing to change was given: see --help for what can be changed.", code="NothingToChange")
 
     async def work(client: Client) -> JsonObject:
-        await _get(client, kind, name)
+        await of_kind(client, kind, name)
         with show.working(f"Changing {kind.lower()} {name}") as told:
             return await client.write(client.workspace_id(name), API_VERSION, changes, told, method="PATCH")
 
@@ -101,7 +101,7 @@ def delete(home: Path | None, kind: str, name: str, *, is_sure: bool) -> None:
     """Delete a workspace after asking; what hangs on it is named first."""
 
     async def look(client: Client) -> JsonObject:
-        return await _get(client, kind, name)
+        return await of_kind(client, kind, name)
 
     async def work(client: Client) -> None:
         with show.working(f"Deleting {kind.lower()} {name}") as told:
@@ -120,7 +120,8 @@ def settings(**properties: str | None) -> JsonObject:
     return {name: value for name, value in properties.items() if value is not None}
 
 
-async def _get(client: Client, kind: str, name: str) -> JsonObject:
+async def of_kind(client: Client, kind: str, name: str) -> JsonObject:
+    """The workspace of this name, if it is of this kind."""
     found = await client.get(client.workspace_id(name), API_VERSION)
     if str(found.get("kind", "")).lower() != kind.lower():
         raise Refusal(404, f"{kind}NotFound", f"'{name}' is not a {kind.lower()} but a workspace of kind {found.get('kind')}.")

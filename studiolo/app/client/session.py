@@ -103,9 +103,12 @@ class Client:
         headers, answer = await self.send("DELETE", address)
         await self._finish(address, headers, answer, told)
 
-    async def act(self, path: str, api_version: str, body: JsonObject | None = None) -> JsonObject:
-        """A POST action that answers at once."""
-        _, answer = await self.send("POST", self._address(path, api_version, {}), body or {})
+    async def act(self, path: str, api_version: str, body: JsonObject | None = None, told: Progress | None = None) -> JsonObject:
+        """What a POST action answers; if it goes on in the background, after its end."""
+        address = self._address(path, api_version, {})
+        headers, answer = await self.send("POST", address, body or {})
+        if "azure-asyncoperation" in headers:
+            await self._finish(address, headers, answer, told)
         return answer
 
     # ── Models ──
@@ -207,7 +210,7 @@ class Client:
         deadline = clock.monotonic() + OPERATION_SECONDS
         while clock.monotonic() < deadline:
             if told is not None:
-                told(state or "Accepted")
+                told(f"{answer['percentComplete']} %" if "percentComplete" in answer else state or "Accepted")
             await asyncio.sleep(_pause(headers))
             headers, answer = await self.send("GET", operation or location or address)
             # A Location answers with the thing itself once all is done; until then it says so by its headers.
@@ -274,7 +277,11 @@ def refusal_of(status: int, raw: bytes) -> Refusal:
     error: Any = body.get("error")
     if told := _mapping(error):
         code, message = str(told.get("code") or f"Http{status}"), str(told.get("message") or "No reason was given.")
-        return Refusal(status, code, message, told.get("target"))
+        refused = Refusal(status, code, message, told.get("target"))
+        for more in told.get("additionalInfo") or ():
+            if _mapping(more).get("type") == "Studiolo.Access/decisions":
+                refused.decision_id = str(_mapping(more["info"]).get("id", ""))
+        return refused
     if isinstance(error, str):
         return Refusal(status, error, str(body.get("error_description") or "No reason was given."))
     return Refusal(status, f"Http{status}", f"The server answered {status} without a reason that we can read.")

@@ -6,6 +6,8 @@
     patterns.py     permission patterns    compiled.py     facts made ready for many asks
     blocks.py       permission blocks      plans.py        the plan of one question
     conditions/     the condition language names.py        from a raw URL path to the names that are decided on
+    world.py        everybody's facts      reach.py        who_can(ask, world), abilities(facts, ask, actions)
+    simulation.py   what a change would do: simulate(before, after, actions)
     built_in.py     the roles that exist everywhere        vectors.py      policy tests that people write
 
 Nothing here reads a clock, a store, the environment or a socket. Given the same ask and the same facts the answer is

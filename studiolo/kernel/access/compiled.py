@@ -30,7 +30,7 @@ _MOST_LOCAL = 16384
 
 K = TypeVar("K")
 V = TypeVar("V")
-_Question: TypeAlias = tuple[Plane, str, tuple[str, ...]]
+Question: TypeAlias = tuple[Plane, str, tuple[str, ...]]
 """Plane, action (its key) and sub-operations."""
 
 
@@ -55,19 +55,19 @@ class CompiledFacts:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.ids = frozenset(map(folded, facts.ids))
-        self._rows: dict[str, list[_Row]] = {}
+        self._rows: dict[str, list[CompiledRow]] = {}
         self._doors: dict[tuple[str, str, Plane], str | Verdict] = {}
-        self._locals: dict[tuple[str, _Question], Local] = {}
-        self._plans: dict[tuple[tuple[str, ...], bool, _Question], Plan] = {}
+        self._locals: dict[tuple[str, Question], Local] = {}
+        self._plans: dict[tuple[tuple[str, ...], bool, Question], Plan] = {}
         self._answers: dict[tuple[str, str, Plane, str, tuple[str, ...]], Plan] = {}
         for assignment in facts.assignments:
             key = scope_key(assignment.scope)
-            if folded(assignment.principal_id) in self.ids:
-                self._rows.setdefault(key, []).append(_Row(assignment))
+            if folded(assignment.principal_id) in self.ids and assignment.timing(facts.moment) == "now":
+                self._rows.setdefault(key, []).append(CompiledRow(assignment))
         for deny in facts.denies:
             key = scope_key(deny.scope)
             if self.is_denied_by(deny) and deny.effect != "audit":
-                self._rows.setdefault(key, []).append(_Row(deny))
+                self._rows.setdefault(key, []).append(CompiledRow(deny))
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -107,7 +107,7 @@ class CompiledFacts:
             _remember(self._answers, question, found, _MOST_PLANS)
         return found
 
-    def local(self, key: str, question: _Question) -> Local:
+    def local(self, key: str, question: Question) -> Local:
         """What stands at the scope with this key."""
         place = (key, question)
         found = self._locals.get(place)
@@ -144,7 +144,7 @@ class CompiledFacts:
         return found
 
 
-class _Row:
+class CompiledRow:
     """One row of the facts; its role and its condition are compiled when a question first needs them."""
 
     __slots__ = ("_blocks", "_condition", "row")
@@ -154,7 +154,7 @@ class _Row:
         self._blocks: Blocks | None = None
         self._condition: Condition | None = None
 
-    def terms(self, question: _Question) -> Iterator[Term]:
+    def terms(self, question: Question) -> Iterator[Term]:
         """One term for each block that covers the action, unless its conditions are settled against the row."""
         row = self.row
         if self._blocks is None:
@@ -178,7 +178,7 @@ def _verdict(row: Assignment | DenyAssignment) -> Verdict:
     return Verdict(allowed=is_grant, reason="granted" if is_grant else "deny_assignment", deciding=(row.id,))
 
 
-def _local(rows: list[_Row], question: _Question) -> Local:
+def _local(rows: list[CompiledRow], question: Question) -> Local:
     grants: list[Term] = []
     denies: list[Term] = []
     here: list[Term] = []

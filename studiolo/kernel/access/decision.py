@@ -44,10 +44,4 @@ def decide(ask: Ask, facts: CompiledFacts) -> Verdict:
     Raises:
         Invalid: the scope or the action is malformed (codes `InvalidScope`, `InvalidAction`); nothing is decided.
     """
-    plan = facts.plan(ask)
-    if plan.verdict is not None:
-        return plan.verdict
-    for term in plan.denies:
-        if term.denies(ask):
-            return term.verdict
-    return plan.grants.first(ask) or plan.otherwise
+    return facts.plan(ask).answer(ask)

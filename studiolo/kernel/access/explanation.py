@@ -22,7 +22,9 @@ from studiolo.kernel.access.plans import Verdict
 from studiolo.kernel.access.scopes import scope_key
 from studiolo.kernel.access.spelling import folded
 
-Outcome: TypeAlias = Literal["counts", "other principal", "excluded", "other scope", "no pattern", "subtracted", "condition", "audit only"]
+Outcome: TypeAlias = Literal[
+    "counts", "other principal", "excluded", "other scope", "not yet", "expired", "no pattern", "subtracted", "condition", "audit only"
+]
 
 
 class ConditionNote(msgspec.Struct, frozen=True):
@@ -104,6 +106,9 @@ class _View(msgspec.Struct, frozen=True):
             return msgspec.structs.replace(note, outcome="other principal")
         if not note.way:
             return msgspec.structs.replace(note, outcome="other scope")
+        timing = row.timing(self.facts.facts.moment)
+        if timing != "now":
+            return msgspec.structs.replace(note, outcome=timing)
         condition = condition_of(row.condition, row.condition_version)
         return self._judged(note, blocks_of(row.role.permissions).each, condition, is_deny=False)
 

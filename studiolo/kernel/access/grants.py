@@ -8,11 +8,14 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from studiolo.kernel.access.ask import Plane
+from studiolo.kernel.access.conditions import values
 from studiolo.kernel.access.scopes import FLAT, Hierarchy
 from studiolo.kernel.access.spelling import folded
 
 EVERYONE = "00000000-0000-0000-0000-000000000000"
 """The principal id (type SystemDefined) by which a deny assignment names everyone."""
+
+Timing: TypeAlias = Literal["now", "not yet", "expired"]
 
 KnownActions: TypeAlias = Callable[[str, Plane], bool]
 """Whether an action, in small ASCII letters, is one that some operation needs on this plane."""
@@ -40,7 +43,8 @@ class Role(msgspec.Struct, frozen=True):
 class Assignment(msgspec.Struct, frozen=True):
     """A principal has a role at a scope and below, where the condition, if any, is exactly true.
 
-    No condition is None. An empty text is a condition that cannot be read and so grants nothing.
+    No condition is None. An empty text is a condition that cannot be read and so grants nothing. It counts from the
+    moment `starts` on and no longer from `ends` on; None is no bound.
     """
 
     id: str
@@ -49,6 +53,18 @@ class Assignment(msgspec.Struct, frozen=True):
     scope: str
     condition: str | None = None
     condition_version: str | None = "2.0"
+    starts: str | None = None
+    ends: str | None = None
+
+    def timing(self, moment: str | None) -> Timing:
+        """Whether it counts at a moment. Without a moment, or with a bound that cannot be read, a bounded one does not."""
+        if self.starts is None and self.ends is None:
+            return "now"
+        at = values.ticks(moment)
+        starts, ends = (None if bound is None else values.ticks(bound) for bound in (self.starts, self.ends))
+        if at is None or (starts is None and self.starts is not None) or (starts is not None and at < starts):
+            return "not yet"
+        return "expired" if self.ends is not None and (ends is None or at >= ends) else "now"
 
 
 class DenyAssignment(msgspec.Struct, frozen=True):
@@ -74,7 +90,8 @@ class Facts(msgspec.Struct, frozen=True):
     """One snapshot of everything that bears on one principal.
 
     `ids` is the principal and all its groups, see `group_closure`. Assignments and deny assignments of others may be
-    among the rows; they are passed over. `hierarchy` is made once per store version and shared by all principals.
+    among the rows; they are passed over, and so are assignments that do not count at `moment`. `hierarchy` is made once
+    per store version and shared by all principals.
     """
 
     known: bool
@@ -85,6 +102,7 @@ class Facts(msgspec.Struct, frozen=True):
     hierarchy: Hierarchy = FLAT
     version: int = 0
     known_actions: KnownActions | None = None
+    moment: str | None = None
 
 
 def group_closure(principal: str, memberships: Mapping[str, Iterable[str]]) -> frozenset[str]:

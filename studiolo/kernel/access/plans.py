@@ -119,6 +119,15 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     grants: Shortlist = Shortlist(())
     otherwise: Verdict = Verdict(allowed=False, reason="no_grant")
 
+    def answer(self, ask: Ask) -> Verdict:
+        """The verdict on an ask with these attributes: the deny pass first, then the grants."""
+        if self.verdict is not None:
+            return self.verdict
+        for term in self.denies:
+            if term.denies(ask):
+                return term.verdict
+        return self.grants.first(ask) or self.otherwise
+
 
 def in_order(terms: Iterable[Term]) -> tuple[Term, ...]:
     """The terms by id, without those that a lower one makes needless: same runs, or anything after one without runs."""

@@ -126,6 +126,19 @@ class Hierarchy:
         is_group = key.startswith(MANAGEMENT_GROUPS) and "/" not in key.removeprefix(MANAGEMENT_GROUPS)
         return frozenset(above for above in chain if not is_group or above == ROOT or above.startswith(MANAGEMENT_GROUPS))
 
+    def path(self, key: str, above: str) -> tuple[str, ...]:
+        """The scopes that one passes from `key` up to `above`, a member of its chain: both ends, and what lies between."""
+        found = prefixes(key)
+        if above in found:
+            return tuple(found[: found.index(above) + 1])
+        if above == ROOT:
+            return (*found, ROOT)
+        if above.startswith(MANAGEMENT_GROUPS):
+            chain = self.chain(key)
+            return tuple(each for each in chain[: chain.index(above) + 1] if each in found or each.startswith(MANAGEMENT_GROUPS))
+        heir = next(scope for scope in found if above in self._extra.get(scope, ()))
+        return (*found[: found.index(heir) + 1], above)
+
     def way(self, key: str, above: str) -> str:
         """In words, why the grants at `above`, a member of `key`'s chain, hold at `key`."""
         if above == key:

@@ -8,8 +8,8 @@ from studiolo.kernel import clock
 from studiolo.kernel.documents import row_of
 from studiolo.kernel.faults import Invalid, Stale
 from studiolo.kernel.ids import ResourceId
-from studiolo.kernel.resource import Change, Draft, Resource, ResourceType, SystemData
-from studiolo.kernel.store.port import PutResource
+from studiolo.kernel.resource import Change, Cleared, Draft, Resource, ResourceType, SystemData
+from studiolo.kernel.store.port import ABSENT, DropResource, Emit, Entry, PutEntry, PutResource, Write
 
 
 def check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | None, if_none_match: str | None) -> None:
@@ -59,6 +59,21 @@ def put(declared: ResourceType, resource: Resource, expect: str) -> PutResource:
     return PutResource(row_of(resource), expect=expect, facets=tuple(declared.facets(resource)) if declared.facets else ())
 
 
+def asides(change: Change, cleared: Cleared) -> list[Write]:
+    """What a type's guard wants in the same commit as the change."""
+    found: list[Write] = [
+        Emit(change.at, each.action, each.status, change.id.key, change.caller.oid, msgspec.json.encode(each.info))
+        for each in cleared.remarks
+    ]
+    for each in cleared.gone:
+        found.append(DropResource(each.id.key, each.type.lower(), expect=each.etag))
+        found.append(Emit(change.at, f"{each.type}/delete", "Succeeded", each.id.key, change.caller.oid, b"{}"))
+    if cleared.fence is not None:
+        entry = Entry(cleared.fence.key, clock.new_tag(), b"{}")
+        found.append(PutEntry(cleared.fence.space, entry, expect=cleared.fence.etag or ABSENT))
+    return found
+
+
 def leaving(declared: ResourceType, resource: Resource) -> tuple[Resource, PutResource]:
     """A resource marked as being deleted, and the write that marks it.
 
@@ -75,6 +90,11 @@ def stand_in(declared: ResourceType, id_: ResourceId) -> Resource:
 
 
 def is_same(old: Resource, new: Resource) -> bool:
-    """Whether a write changes nothing, so that repeating a PUT is free and keeps the ETag."""
-    parts = ("properties", "location", "kind", "tags", "identity", "sku", "private")
-    return all(getattr(old, part) == getattr(new, part) for part in parts)
+    """Whether a write changes nothing, so that repeating a PUT is free and keeps the ETag.
+
+    That its steps have succeeded is the worker's word, which a type's `admit` need not know.
+    """
+    parts = ("location", "kind", "tags", "identity", "sku", "private")
+    if not all(getattr(old, part) == getattr(new, part) for part in parts):
+        return False
+    return old.properties in (new.properties, {"provisioningState": "Succeeded", **new.properties})

@@ -10,7 +10,7 @@ from studiolo.kernel.documents import resource_of, row_of
 from studiolo.kernel.faults import NotFound
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Catalog, Change, Resource, ResourceType
-from studiolo.kernel.store.port import ABSENT, Expect, PutResource, Store, Write
+from studiolo.kernel.store.port import ABSENT, Expect, ExpectNoFacet, PutResource, Store, Write
 
 
 class Holders:
@@ -27,6 +27,15 @@ class Holders:
             rows = (await self._store.by_facet(type_name.lower(), facet, limit=1)).rows
             found[f"{type_name}#{facet}".lower()] = resource_of(rows[0], self._catalog.find(type_name)) if rows else None
         return found
+
+    @staticmethod
+    def absent(declared: ResourceType, change: Change) -> list[Write]:
+        """What makes a commit rest on there still being none of what `kin` asked for and did not find.
+
+        So two writers cannot both be the first to carry a facet that `admit` lets one resource have.
+        """
+        named = declared.kin(change) if declared.kin else ()
+        return [ExpectNoFacet(name.lower(), facet) for name, facet in named if change.fact(f"{name}#{facet}") is None]
 
     async def missing(self, id_: ResourceId, declared: ResourceType) -> NotFound:
         """The fault that says that a resource, or the group that would hold it, is not there."""
@@ -79,6 +88,7 @@ class Holders:
         if upper.old is not None and is_same(upper.old, made):
             return [*above, as_found(upper.old)]
         expect = upper.old.etag if upper.old else ABSENT
+        above += self.absent(declared, upper)
         return [*above, PutResource(row_of(made), expect=expect, facets=tuple(declared.facets(made)) if declared.facets else ())]
 
     async def _find(self, id_: ResourceId) -> Resource | None:

@@ -10,20 +10,34 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.control.drafting import check_preconditions, is_same, leaving, put, stand_in, written
+from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, stand_in, written
 from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
-from studiolo.kernel.faults import Conflict, NotAllowed, NotFound, Stale
+from studiolo.kernel.faults import Conflict, Fault, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Hold, Operations, status_of
-from studiolo.kernel.resource import Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType
+from studiolo.kernel.record import Granted
+from studiolo.kernel.resource import (
+    Accepted,
+    Action,
+    Caller,
+    Catalog,
+    Change,
+    Cleared,
+    Draft,
+    Invocation,
+    JsonObject,
+    Resource,
+    ResourceType,
+)
 from studiolo.kernel.store.port import (
     ABSENT,
     DropResource,
@@ -101,13 +115,11 @@ class Control:
             raise NotAllowed(f"'{declared.name}' cannot be listed.")
         scope = collection.parent.text if collection.parent else "/"
         view = await self.gate.visible(caller, declared.permission("read"), scope)
-        if declared.lists is not None:
-            bodies = await declared.lists(caller, collection, query)
-            if not bodies and view.is_nothing and not _is_open(collection):
-                await self.gate.require(caller, declared.permission("read"), scope)
-            return Listed([msgspec.json.encode(b) for b in bodies if view.admits(b["id"])], None)
         if view.is_nothing and not _is_open(collection):
             await self.gate.require(caller, declared.permission("read"), scope)
+        if declared.lists is not None:
+            bodies = await declared.lists(caller, collection, query)
+            return Listed([msgspec.json.encode(b) for b in bodies if view.admits(b["id"])], None)
         await self._expect_parent(collection, declared, caller)
         listed = await self._lister.page(declared, collection, query, view)
         if declared.view is None:
@@ -202,7 +214,11 @@ class Control:
         self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None
     ) -> Outcome:
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
-        await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
+        making = declared.making(change) if declared.making and old is None and not change.is_patch else None
+        if making is not None:
+            granted = await self.gate.demand(caller, making)
+        else:
+            granted = await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
         if old is None and change.is_patch:
             raise await self._holders.missing(change.id, declared)
         check_preconditions(change.id, old, if_match, if_none_match)
@@ -212,14 +228,17 @@ class Control:
         parents = await self._holders.expected(change, declared)
         change = replace(change, facts=await self._holders.facts(declared, change))
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.require(caller, demand.action, demand.scope.text)
+            await self.gate.demand(caller, demand)
         admitted = declared.admit(change)
-        rests_on = [*parents, *(as_found(fact) for fact in change.facts.values() if fact is not None)]
+        found = [as_found(fact) for fact in change.facts.values() if fact is not None]
+        rests_on = [*parents, *found, *self._holders.absent(declared, change)]
         self._check_free(caller, change.id, rests_on)
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
             return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
-        return await self._commit(caller, declared, old, resource, rests_on)
+        cleared = await declared.guard(replace(change, new=admitted)) if declared.guard else Cleared()
+        mark = _Mark(caller, declared.permission("write"), resource.id, granted)
+        return await self._commit(mark, declared, old, resource, [*rests_on, *asides(change, cleared)])
 
     def _check_free(self, caller: Caller, id_: ResourceId, rests_on: Sequence[Write]) -> None:
         """Raise _Busy if a write has to wait for an operation, Conflict if what it rests on goes.
@@ -237,24 +256,17 @@ class Control:
                     raise _Busy(write.key)
 
     async def _commit(
-        self, caller: Caller, declared: ResourceType, old: Resource | None, resource: Resource, rests_on: Sequence[Write]
+        self, mark: _Mark, declared: ResourceType, old: Resource | None, resource: Resource, rests_on: Sequence[Write]
     ) -> Outcome:
         operation = None
         if declared.provision is not None:
             state = "Creating" if old is None else "Updating"
             resource = msgspec.structs.replace(resource, properties={**resource.properties, "provisioningState": state})
-            operation = self._operations.new(PROVISION, resource.id, caller, declared.permission("write"), context={"isNew": old is None})
+            operation = self._operations.new(PROVISION, resource.id, mark.caller, mark.action, context={"isNew": old is None})
         writes: list[Write] = [
             *rests_on,
             put(declared, resource, old.etag if old else ABSENT),
-            Emit(
-                resource.system.last_modified_at,
-                declared.permission("write"),
-                "Accepted" if operation else "Succeeded",
-                resource.id.key,
-                caller.oid,
-                b"{}",
-            ),
+            mark.line(resource.system.last_modified_at, "Accepted" if operation else "Succeeded"),
         ]
         try:
             if operation is None:
@@ -298,16 +310,18 @@ class Control:
             id=id_, old=old, new=draft_of(old) if old else Draft(), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True
         )
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
-        await self._judge(caller, declared, "delete", id_, request=request, resource=attributes)
+        granted = await self._judge(caller, declared, "delete", id_, request=request, resource=attributes)
+        mark = _Mark(caller, declared.permission("delete"), id_, granted)
         if "delete" not in declared.verbs:
             raise NotAllowed(f"'{declared.name}' cannot be deleted.")
         if old is None or row is None:
             return Deleted(existed=False)
         check_preconditions(id_, old, if_match, None)
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.require(caller, demand.action, demand.scope.text)
+            await self.gate.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
+        asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
         hold = self._operations.hold_on(row.key)
         if hold is not None:
@@ -317,21 +331,23 @@ class Control:
                 await self.store.commit(
                     DropResource(row.key, row.type, expect=row.etag),
                     ExpectNothingBelow(row.key),
-                    Emit(change.at, declared.permission("delete"), "Succeeded", row.key, caller.oid, b"{}"),
+                    *asked,
+                    mark.line(change.at, "Succeeded"),
                 )
                 return Deleted(existed=True)
-            return await self._retire(caller, declared, old, change.at)
+            return await self._retire(mark, declared, old, change.at, asked)
         except Stale:
             raise _LostRace from None
 
-    async def _retire(self, caller: Caller, declared: ResourceType, old: Resource, at: str) -> Deleted:
+    async def _retire(self, mark: _Mark, declared: ResourceType, old: Resource, at: str, asked: Sequence[Write]) -> Deleted:
         """Remove what takes steps. The resource is marked first, so that from then on no write rests on it."""
         state = old.properties.get("provisioningState")
-        operation = self._operations.new(DELETE, old.id, caller, declared.permission("delete"), context={"state": state})
+        operation = self._operations.new(DELETE, old.id, mark.caller, mark.action, context={"state": state})
         ended = await self._operations.run(
             operation,
             leaving(declared, old)[1],
-            Emit(at, declared.permission("delete"), "Accepted", old.id.key, caller.oid, b"{}"),
+            *asked,
+            mark.line(at, "Accepted"),
             patience_seconds=self._patience,
         )
         return _deleted(ended)
@@ -349,14 +365,21 @@ class Control:
     async def act(
         self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
     ) -> JsonObject | None:
-        """Run a POST action.
+        """Run a POST action; of an operation that goes on, its status. Raises as `begin`."""
+        result = await self.begin(caller, id_, name, body, query, api_version)
+        return status_of(result) if isinstance(result, OperationRow) else result
+
+    async def begin(
+        self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
+    ) -> JsonObject | OperationRow | None:
+        """Run a POST action; an operation that goes on is answered as it stands.
 
         Raises:
             Forbidden, NotFound, and whatever the action raises.
         """
         declared = self.catalog.get(id_.type)
         action = declared.action(name)
-        await self._judge(caller, declared, action.permission or action.name, id_)
+        granted = await self._judge(caller, declared, action.permission or action.name, id_)
         row = await self.store.find(id_.key)
         if row is None:
             if not action.needs_no_resource:
@@ -364,9 +387,28 @@ class Control:
             resource = stand_in(declared, id_)
         else:
             resource = resource_of(row, declared)
-        result = await action.run(Invocation(resource, body, query, caller, api_version))
-        at = clock.stamp(clock.now())
-        await self.store.commit(Emit(at, declared.permission(action.permission or action.name), "Succeeded", id_.key, caller.oid, b"{}"))
+        call = Invocation(resource, body, query, caller, api_version)
+        mark = _Mark(caller, declared.permission(action.permission or action.name), id_, granted)
+        if action.is_secret:
+            return await self._let_out(mark, action, call)
+        result = await action.run(call)
+        status = "Accepted" if isinstance(result, Accepted) else "Succeeded"
+        await self.store.commit(mark.line(clock.stamp(clock.now()), status))
+        return await self.store.operation(result.operation) if isinstance(result, Accepted) else result
+
+    async def _let_out(self, mark: _Mark, action: Action, call: Invocation) -> JsonObject | None:
+        """Run an action that gives out or changes a secret: the record tells of it before, and of its end before anything leaves."""
+        tell = partial(self.gate.lets_out, mark.caller, mark.action, mark.id.text, granted=mark.granted)
+        await tell("Started")
+        try:
+            result = await action.run(call)
+        except Fault as fault:
+            await tell("Failed", code=fault.code)
+            raise
+        await tell("Succeeded")
+        if isinstance(result, Accepted):
+            msg = f"the action {action.name} gives out a secret, so it cannot go on in the background"
+            raise TypeError(msg)
         return result
 
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -380,8 +422,8 @@ class Control:
         *,
         request: JsonObject | None = None,
         resource: JsonObject | None = None,
-    ) -> None:
-        await self.gate.require(caller, declared.permission(verb), id_.text, request=request, resource=resource)
+    ) -> Granted:
+        return await self.gate.require(caller, declared.permission(verb), id_.text, request=request, resource=resource)
 
     async def _shown(self, row: Row, declared: ResourceType) -> bytes:
         """The ready bytes, or with what the type computes at read time laid over them."""
@@ -400,6 +442,31 @@ class Control:
         declared = self.catalog.get(parent.type)
         await self._judge(caller, declared, "read", parent)
         raise await self._holders.missing(parent, declared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What a line of the record says of a write: who did what to which resource, and what allowed it."""
+
+    caller: Caller
+    action: str
+    id: ResourceId
+    granted: Granted
+
+    def line(self, at: str, status: str) -> Emit:
+        """The line."""
+        deciding = " ".join(self.granted.deciding)
+        return Emit(
+            at,
+            self.action,
+            status,
+            self.id.key,
+            self.caller.oid,
+            b"{}",
+            reason=self.granted.reason,
+            deciding=deciding,
+            version=self.granted.version,
+        )
 
 
 class _LostRace(Exception):

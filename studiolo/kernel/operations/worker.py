@@ -340,9 +340,12 @@ def describe(fault: Fault) -> JsonObject:
 
 
 def status_of(row: OperationRow) -> JsonObject:
-    """What an operation's URL answers: status, times, and the error if there is one."""
+    """What an operation's URL answers: status, times, progress if it tells of any, and the error if there is one."""
     report = _reports.decode(row.doc)
     shape: JsonObject = {"id": row.id, "name": row.id, "status": row.status, "startTime": report.started}
+    if "progress" in report.context:
+        shape["percentComplete"] = report.context["progress"]["percentComplete"]
+        shape["properties"] = report.context["progress"]
     if report.ended:
         shape["endTime"] = report.ended
     if report.error:

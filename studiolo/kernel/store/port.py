@@ -1,8 +1,9 @@
 """The port of the store, and the writes that one commit can hold.
 
-Three shapes hold everything durable: *resources* (by lower-case id), *operations* with their *events*, and
+Three shapes hold what is: *resources* (by lower-case id), *operations*, and
 *spaces*: sorted maps from a text key to a small JSON document, for what a room keeps in numbers (blobs of a
-container, keys, sessions). A *payload* is a byte string of at most a few dozen KB that belongs to an entry.
+container, keys, sessions). A *payload* is a byte string of at most a few dozen KB that belongs to an entry. What was
+done and decided stands in the *record*: lines that are only ever added, each chained to the one before.
 """
 
 from __future__ import annotations
@@ -50,16 +51,25 @@ class OperationRow(NamedTuple):
     created: str
 
 
-class Event(NamedTuple):
-    """One line of the activity log."""
+class Line(NamedTuple):
+    """One line of the record. `digest` covers all fields before it, and so the whole record up to here; see `chain`."""
 
     seq: int
+    id: str  # of a decision; empty for other lines
     at: str
     action: str
     status: str
-    target: str
+    target: str  # lower-case id of what was acted on, or the scope of a decision
     caller: str
+    kind: str  # change, grant, refusal, repeats, secret, adopted, cut, loss
+    reason: str
+    deciding: str  # ids of the rows that decided, separated by spaces
+    version: int  # the decision saw every line up to this one
+    request: str
     doc: bytes
+    previous: bytes
+    digest: bytes
+    seal: bytes
 
 
 class PutResource(NamedTuple):
@@ -89,6 +99,13 @@ class ExpectNothingBelow(NamedTuple):
     """Write nothing; the commit holds only while no resource hangs on this one."""
 
     key: str
+
+
+class ExpectNoFacet(NamedTuple):
+    """Write nothing; the commit holds only while no resource of a type (lower case) carries this facet."""
+
+    type: str
+    value: str
 
 
 class PutEntry(NamedTuple):
@@ -134,7 +151,7 @@ class PutOperation(NamedTuple):
 
 
 class Emit(NamedTuple):
-    """Append an event; the store gives it its number."""
+    """Append a line to the record; the store gives it its number and its place in the chain."""
 
     at: str
     action: str
@@ -142,6 +159,21 @@ class Emit(NamedTuple):
     target: str
     caller: str
     doc: bytes
+    kind: str = "change"
+    reason: str = ""
+    deciding: str = ""
+    version: int = 0
+    request: str = ""
+    id: str = ""
+
+
+class CutRecord(NamedTuple):
+    """Drop lines from the beginning of the record, all older than a moment, at most so many; a line stands in for them."""
+
+    older_than: str
+    at: str
+    caller: str
+    limit: int = 5000
 
 
 Write = (
@@ -149,6 +181,7 @@ Write = (
     | DropResource
     | Expect
     | ExpectNothingBelow
+    | ExpectNoFacet
     | PutEntry
     | DropEntry
     | DropSpace
@@ -156,6 +189,7 @@ Write = (
     | DropPayload
     | PutOperation
     | Emit
+    | CutRecord
 )
 
 
@@ -166,11 +200,55 @@ class Page(NamedTuple):
     next: str | None
 
 
+class Watch(NamedTuple):
+    """What a glance at the store tells.
+
+    `changes` is another number after any commit, `strangers` grows when a commit of another process is noticed.
+    """
+
+    changes: int
+    strangers: int
+
+
+Companion = Callable[[Sequence[Write], Callable[[str, str], Entry | None]], Sequence[Write]]
+"""Given the writes of a commit, and a way to read entries as they are within it, what must be written along with them."""
+
+
+class Lines(NamedTuple):
+    """Which lines of the record: numbers between `after` and `before` (0: no end), oldest or newest first.
+
+    `under` is a target's lower-case id (with all below it), `kinds` and `caller` are exact; empty means all.
+    """
+
+    after: int = 0
+    before: int = 0
+    under: str = ""
+    kinds: tuple[str, ...] = ()
+    caller: str = ""
+    limit: int = 100
+    newest_first: bool = False
+
+
 class Store(Protocol):
     """Durable state. Reads see every commit that was acknowledged before them."""
 
+    def accompany(self, companion: Companion) -> None:
+        """Let `companion` add writes to every commit, inside its transaction.
+
+        It runs in the writer's thread; a fault of it refuses the commit.
+        """
+        ...
+
+    def watch(self) -> Watch:
+        """A glance, cheap enough for several a second.
+
+        Raises:
+            Unavailable: the store cannot be read (code `StoreUnavailable`).
+        """
+        ...
+
     def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
-        """Call `listener` with the writes of each commit, after it is durable and before its caller is told."""
+        """Call `listener` with the writes of each commit, companions' included, after it is durable and before its caller is told."""
         ...
 
     async def find(self, key: str) -> Row | None:
@@ -213,8 +291,16 @@ class Store(Protocol):
         """Unfinished operations whose lease has run out."""
         ...
 
-    async def events(self, *, after: int = 0, under: str = "", limit: int = 100, newest_first: bool = False) -> Sequence[Event]:
-        """Events by number, optionally only those on a target below a key."""
+    async def lines(self, asked: Lines) -> Sequence[Line]:
+        """Lines of the record."""
+        ...
+
+    async def line(self, decision: str) -> Line | None:
+        """The line of a decision."""
+        ...
+
+    def head(self) -> tuple[int, bytes]:
+        """Number and digest of the record's newest line, as of the last commit."""
         ...
 
     async def commit(self, *writes: Write) -> None:

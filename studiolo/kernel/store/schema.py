@@ -64,16 +64,27 @@ operations = sa.Table(
     sa.Index("operations_due", "leased_until", sqlite_where=sa.text("status = 'InProgress'")),
 )
 
-events = sa.Table(
-    "events",
+record = sa.Table(
+    "record",
     metadata,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("deciding", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
     sa.Column("doc", sa.LargeBinary, nullable=False),
-    sa.Index("events_by_target", "target", "seq"),
-    sqlite_autoincrement=True,
+    sa.Column("previous", sa.LargeBinary, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("seal", sa.LargeBinary, nullable=False),
+    sa.Index("record_by_target", "target", "seq"),
+    sa.Index("record_by_caller", "caller", "seq"),
+    sa.Index("record_by_kind", "kind", "seq"),
+    sa.Index("record_by_id", "id", sqlite_where=sa.text("id <> ''")),
 )

@@ -63,14 +63,30 @@ CREATE TABLE operations (
 
 CREATE INDEX operations_due ON operations (leased_until) WHERE status = 'InProgress';
 
-CREATE TABLE events (
-	seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+CREATE TABLE record (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
 	at TEXT NOT NULL, 
 	action TEXT NOT NULL, 
 	status TEXT NOT NULL, 
 	target TEXT NOT NULL, 
 	caller TEXT NOT NULL, 
-	doc BLOB NOT NULL
+	kind TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	deciding TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	request TEXT NOT NULL, 
+	doc BLOB NOT NULL, 
+	previous BLOB NOT NULL, 
+	digest BLOB NOT NULL, 
+	seal BLOB NOT NULL, 
+	PRIMARY KEY (seq)
 );
 
-CREATE INDEX events_by_target ON events (target, seq);
+CREATE INDEX record_by_target ON record (target, seq);
+
+CREATE INDEX record_by_caller ON record (caller, seq);
+
+CREATE INDEX record_by_kind ON record (kind, seq);
+
+CREATE INDEX record_by_id ON record (id) WHERE id <> '';

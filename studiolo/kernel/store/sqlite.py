@@ -7,6 +7,7 @@ it is shared by all callers that waited meanwhile.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -15,19 +16,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from studiolo.kernel.faults import Fault, Stale, Unavailable
+from studiolo.kernel.request import CALLER, REQUEST_ID
+from studiolo.kernel.resource import PLATFORM
+from studiolo.kernel.store.chain import BEGINNING, Chain, Keeper, cut_words, first_words
 from studiolo.kernel.store.migrate import migrate
 from studiolo.kernel.store.port import (
     ABSENT,
     ANY,
+    Companion,
+    CutRecord,
     DropEntry,
     DropPayload,
     DropResource,
     DropSpace,
     Emit,
     Entry,
-    Event,
     Expect,
+    ExpectNoFacet,
     ExpectNothingBelow,
+    Line,
+    Lines,
     OperationRow,
     Page,
     PutEntry,
@@ -35,13 +43,17 @@ from studiolo.kernel.store.port import (
     PutPayload,
     PutResource,
     Row,
+    Watch,
     Write,
 )
+from studiolo.kernel.store.untold import untold
 
 _GROUP = 256
 _ROW = "key, type, parent, etag, doc, private, created"
 _OPERATION = "id, target, kind, status, doc, token, owner, leased_until, created"
-_EVENT = "seq, at, action, status, target, caller, doc"
+_LINE = "seq, id, at, action, status, target, caller, kind, reason, deciding, version, request, doc, previous, digest, seal"
+_ADD_LINE = f"insert into record ({_LINE}) values ({', '.join('?' * 16)})"
+_log = logging.getLogger(__name__)
 
 
 class _Job(NamedTuple):
@@ -60,13 +72,19 @@ def connect(path: Path) -> sqlite3.Connection:
 class SqliteStore:
     """A `Store` in one SQLite file; see the port for its promises."""
 
-    def __init__(self, path: Path) -> None:
-        """Make or upgrade the file at `path` and start the writer."""
+    def __init__(self, path: Path, keeper: Keeper | None = None) -> None:
+        """Make or upgrade the file at `path` and start the writer. Without a keeper the record is chained, and not sealed."""
         migrate(path)
         self._reader = connect(path)
         self._writer = connect(path)
+        self._chain = self._open_record(keeper)
+        self._place = self._chain.place
+        self._bear_witness()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._listeners: list[Callable[[Sequence[Write]], None]] = []
+        self._companions: list[Companion] = []
+        self._own = self._own_seen = self._strangers = 0
+        self._reader_saw, self._writer_saw = (_data_version(one) for one in (self._reader, self._writer))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write_groups, name="store-writer", daemon=True)
         self._thread.start()
@@ -74,6 +92,22 @@ class SqliteStore:
     def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
         """See the port."""
         self._listeners.append(listener)
+
+    def accompany(self, companion: Companion) -> None:
+        """See the port."""
+        self._companions.append(companion)
+
+    def watch(self) -> Watch:
+        """See the port."""
+        try:
+            seen, own = _data_version(self._reader), self._own
+        except sqlite3.Error as error:
+            raise Unavailable(f"The store could not be read: {error}.", code="StoreUnavailable") from None
+        if seen != self._reader_saw:
+            # A change while we wrote nothing is somebody else's; if we wrote too, our next commit tells.
+            self._strangers += own == self._own_seen
+            self._reader_saw, self._own_seen = seen, own
+        return Watch(seen, self._strangers)
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -144,14 +178,34 @@ class SqliteStore:
         sql = f"select {_OPERATION} from operations where status = 'InProgress' and leased_until <= ? order by leased_until limit ?"
         return [OperationRow._make(r) for r in self._reader.execute(sql, (now, limit))]
 
-    async def events(self, *, after: int = 0, under: str = "", limit: int = 100, newest_first: bool = False) -> Sequence[Event]:
+    async def lines(self, asked: Lines) -> Sequence[Line]:
         """See the port."""
-        order = "desc" if newest_first else "asc"
-        if not under:
-            sql = f"select {_EVENT} from events where seq > ? order by seq {order} limit ?"
-            return [Event._make(r) for r in self._reader.execute(sql, (after, limit))]
-        sql = f"select {_EVENT} from events where seq > ? and (target = ? or (target > ? and target < ?)) order by seq {order} limit ?"
-        return [Event._make(r) for r in self._reader.execute(sql, (after, under, under + "/", under + "0", limit))]
+        where: list[str] = ["seq > ?"]
+        arguments: list[str | int] = [asked.after]
+        if asked.before:
+            where.append("seq < ?")
+            arguments.append(asked.before)
+        order = "desc" if asked.newest_first else "asc"
+        if asked.caller:
+            where.append("caller = ?")
+            arguments.append(asked.caller)
+        if asked.kinds:
+            where.append(f"kind in ({', '.join('?' * len(asked.kinds))})")
+            arguments.extend(asked.kinds)
+        if asked.under:
+            where.append("(target = ? or (target > ? and target < ?))")
+            arguments.extend((asked.under, asked.under + "/", asked.under + "0"))
+        sql = f"select {_LINE} from record where {' and '.join(where)} order by seq {order} limit ?"
+        return [Line._make(r) for r in self._reader.execute(sql, (*arguments, asked.limit))]
+
+    async def line(self, decision: str) -> Line | None:
+        """See the port."""
+        found = self._reader.execute(f"select {_LINE} from record where id = ? and id <> ''", (decision,)).fetchone()
+        return Line._make(found) if found else None
+
+    def head(self) -> tuple[int, bytes]:
+        """See the port."""
+        return self._place
 
     # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +215,11 @@ class SqliteStore:
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._jobs.put(_Job(writes, done))
+        request = REQUEST_ID.get()
+        told = [*writes, *untold(writes, CALLER.get() or PLATFORM.oid)]
+        if request:
+            told = [write._replace(request=request) if isinstance(write, Emit) and not write.request else write for write in told]
+        self._jobs.put(_Job(told, done))
         await done
 
     async def close(self) -> None:
@@ -169,6 +227,7 @@ class SqliteStore:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._reader.close()
+        self._bear_witness(is_last=True)
         self._writer.execute("pragma optimize")
         self._writer.close()
 
@@ -188,13 +247,14 @@ class SqliteStore:
             outcomes = self._write_group(group)
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._tell, group, outcomes)
+            self._bear_witness()
 
-    def _write_group(self, group: Sequence[_Job]) -> list[Fault | None]:
+    def _write_group(self, group: Sequence[_Job]) -> list[Fault | Sequence[Write]]:
         """Commit the jobs in one transaction; if that fails, each in its own, so that one cannot spoil the rest."""
         try:
             return self._transaction(group)
         except sqlite3.Error:
-            outcomes: list[Fault | None] = []
+            outcomes: list[Fault | Sequence[Write]] = []
             for job in group:
                 try:
                     outcomes += self._transaction([job])
@@ -202,26 +262,96 @@ class SqliteStore:
                     outcomes.append(Unavailable(f"The store could not write: {error}. Check the free disk space.", code="StoreUnavailable"))
             return outcomes
 
-    def _transaction(self, group: Sequence[_Job]) -> list[Fault | None]:
-        outcomes: list[Fault | None] = []
+    def _transaction(self, group: Sequence[_Job]) -> list[Fault | Sequence[Write]]:
+        """What each job wrote, or why it did not."""
+        outcomes: list[Fault | Sequence[Write]] = []
         execute = self._writer.execute
+        before = self._chain.place
         execute("begin immediate")
         try:
-            for job in group:
-                stale = next((w for w in job.writes if not self._holds(w)), None)
-                if stale is None:
-                    for write in job.writes:
-                        for sql, arguments in _statements(write):
-                            execute(sql, arguments)
-                    outcomes.append(None)
-                else:
-                    outcomes.append(Stale("The resource was changed or made by somebody else meanwhile; read it again and retry."))
+            # Another process may have written to the file since.
+            self._chain.return_to(execute("select seq, digest from record order by seq desc limit 1").fetchone() or (0, BEGINNING))
+            self._look_for_strangers()
+            outcomes.extend(map(self._written, group))
+            self._own += 1
             execute("commit")
         except BaseException:
+            self._chain.return_to(before)
             if self._writer.in_transaction:
                 execute("rollback")
             raise
+        self._place = self._chain.place
         return outcomes
+
+    def _written(self, job: _Job) -> Fault | Sequence[Write]:
+        if not all(map(self._holds, job.writes)):
+            return Stale("The resource was changed or made by somebody else meanwhile; read it again and retry.")
+        writes = job.writes
+        try:
+            for companion in self._companions:
+                if more := companion(job.writes, self._entry_within):
+                    writes = [*writes, *more]
+        except Fault as fault:
+            return fault
+        for write in writes:
+            self._perform(write)
+        return writes
+
+    def _entry_within(self, space: str, key: str) -> Entry | None:
+        found = self._writer.execute("select key, etag, doc from entries where space = ? and key = ?", (space, key)).fetchone()
+        return Entry._make(found) if found else None
+
+    def _look_for_strangers(self) -> None:
+        seen = _data_version(self._writer)
+        if seen != self._writer_saw:
+            self._writer_saw = seen
+            self._strangers += 1
+
+    def _perform(self, write: Write) -> None:
+        match write:
+            case Emit():
+                self._writer.execute(_ADD_LINE, self._chain.line(write))
+            case CutRecord():
+                self._cut(write)
+            case _:
+                for sql, arguments in _statements(write):
+                    self._writer.execute(sql, arguments)
+
+    # ── the record ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open_record(self, keeper: Keeper | None) -> Chain:
+        """Take up the chain where it ends, and let it say first whether it is as it was left."""
+        newest = self._line_where("1 order by seq desc limit 1")
+        head = keeper.head() if keeper is not None else None
+        witnessed = self._line_where("seq = ?", head.seq) if head is not None else None
+        chain = Chain(keeper, newest.seq if newest else 0, newest.digest if newest else BEGINNING)
+        said = first_words(keeper, newest, witnessed)
+        if said is not None:
+            self._writer.execute(_ADD_LINE, chain.line(said))
+        return chain
+
+    def _line_where(self, condition: str, *arguments: int) -> Line | None:
+        found = self._writer.execute(f"select {_LINE} from record where {condition}", arguments).fetchone()
+        return Line._make(found) if found else None
+
+    def _cut(self, write: CutRecord) -> None:
+        """Drop the oldest lines, except the newest of all; the line that stands in for them says how the rest goes on."""
+        old = "select seq, at from record order by seq limit ?"
+        through = 0
+        for seq, at in self._writer.execute(old, (write.limit,)):
+            if at >= write.older_than or seq == self._chain.place[0]:
+                break
+            through = seq
+        last = self._line_where("seq = ?", through)
+        if last is not None:
+            self._writer.execute("delete from record where seq <= ?", (through,))
+            self._writer.execute(_ADD_LINE, self._chain.line(cut_words(write, last)))
+
+    def _bear_witness(self, *, is_last: bool = False) -> None:
+        try:
+            self._chain.bear_witness(is_last=is_last)
+        except (Fault, OSError):
+            _log.warning("The head of the record could not be kept outside the database; the next lines try again.")
 
     def _holds(self, write: Write) -> bool:
         match write:
@@ -234,6 +364,9 @@ class SqliteStore:
             case ExpectNothingBelow(key=key):
                 below = "select 1 from resources where key > ? and key < ? limit 1"
                 return self._writer.execute(below, (key + "/", key + "0")).fetchone() is None
+            case ExpectNoFacet(type=type_name, value=value):
+                carrying = "select 1 from facets where type = ? and value = ? limit 1"
+                return self._writer.execute(carrying, (type_name, value)).fetchone() is None
             case PutEntry(space=space, entry=entry, expect=expect) if expect != ANY:
                 found = self._writer.execute("select etag from entries where space = ? and key = ?", (space, entry.key)).fetchone()
             case DropEntry(space=space, key=key, expect=expect) if expect != ANY:
@@ -245,17 +378,22 @@ class SqliteStore:
                 return True
         return found is None if expect == ABSENT else found is not None and found[0] == expect
 
-    def _tell(self, group: Sequence[_Job], outcomes: Sequence[Fault | None]) -> None:
-        for job, fault in zip(group, outcomes, strict=True):
-            if fault is None:
+    def _tell(self, group: Sequence[_Job], outcomes: Sequence[Fault | Sequence[Write]]) -> None:
+        for job, outcome in zip(group, outcomes, strict=True):
+            if not isinstance(outcome, Fault):
                 for listener in self._listeners:
-                    listener(job.writes)
+                    listener(outcome)
             if job.done.cancelled():
                 continue
-            if fault is None:
-                job.done.set_result(None)
+            if isinstance(outcome, Fault):
+                job.done.set_exception(outcome)
             else:
-                job.done.set_exception(fault)
+                job.done.set_result(None)
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed."""
+    return connection.execute("pragma data_version").fetchone()[0]
 
 
 def _end_of(prefix: str) -> str | None:
@@ -291,7 +429,7 @@ def _statements(write: Write) -> list[_Statement]:
             return [("delete from payloads where name = ?", (name,))]
         case PutOperation(row=row):
             return [(f"insert or replace into operations ({_OPERATION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))]
-        case Expect() | ExpectNothingBelow():
+        case Expect() | ExpectNothingBelow() | ExpectNoFacet():
             return []
-        case Emit():
-            return [("insert into events (at, action, status, target, caller, doc) values (?, ?, ?, ?, ?, ?)", tuple(write))]
+        case Emit() | CutRecord():
+            return []

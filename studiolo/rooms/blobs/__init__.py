@@ -8,6 +8,7 @@ from pathlib import Path
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.blobs.backends import open_objects
+from studiolo.rooms.blobs.domain.names import key_owner
 from studiolo.rooms.blobs.ports import Callers, Keys, Objects
 from studiolo.rooms.blobs.provider import types
 from studiolo.rooms.blobs.service.resources import StorageResources
@@ -15,7 +16,7 @@ from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire import surface
 from studiolo.wire.http import Judge, Surface
 
-__all__ = ["Address", "Room", "Storage", "open_objects", "room"]
+__all__ = ["Address", "Room", "Storage", "key_owner", "open_objects", "room"]
 
 
 @dataclass(frozen=True, slots=True)

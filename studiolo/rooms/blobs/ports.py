@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
+from studiolo.kernel.keys import DataKeys
 from studiolo.kernel.resource import Caller
 
 
@@ -35,8 +36,13 @@ class Callers(Protocol):
 class Keys(Protocol):
     """Data keys by owner, and small secrets under them."""
 
-    async def data_key(self, owner: str, parent: str | None = None) -> bytes:
-        """The owner's 32-byte key, made on first use and wrapped by its parent's."""
+    async def keys(self, owner: str, parent: str | None = None) -> DataKeys:
+        """The owner's 32-byte keys, made on first use and wrapped by the parent's.
+
+        Raises:
+            Forbidden: the key was destroyed, or a customer's key above it was withdrawn.
+            Unavailable: a customer's key above it cannot be reached.
+        """
         ...
 
     async def destroy(self, owner: str) -> None:

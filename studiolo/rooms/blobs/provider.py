@@ -28,7 +28,7 @@ def types(service: StorageResources) -> list[ResourceType]:
             actions=(
                 Action("listKeys", service.list_keys, permission="listkeys", is_secret=True),
                 Action("regenerateKey", service.regenerate_key, permission="regeneratekey", is_secret=True),
-                Action("revokeUserDelegationKeys", service.revoke_delegation),
+                Action("revokeUserDelegationKeys", service.revoke_delegation, is_secret=True),
             ),
             name_pattern=r"^[a-z0-9]{3,24}$",
             is_tracked=True,

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from studiolo.kernel.resource import ResourceType
-from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Resources
+from studiolo.rooms.hubs.domain import heir_of, reach_of
+from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Keys, Resources
 from studiolo.rooms.hubs.provider import workspaces
 from studiolo.rooms.hubs.service import WorkspaceService
 
-__all__ = ["WorkspaceService", "room"]
+__all__ = ["WorkspaceService", "heir_of", "reach_of", "room"]
 
 
 def room(
-    resources: Resources, identities: Identities, containers: Containers, defaults: Defaults, *, base_url: str, subscription: str
+    resources: Resources,
+    identities: Identities,
+    containers: Containers,
+    defaults: Defaults,
+    keys: Keys,
+    *,
+    base_url: str,
+    subscription: str,
 ) -> tuple[WorkspaceService, list[ResourceType]]:
     """Open the room: its service for whoever composes, and its resource types."""
-    service = WorkspaceService(resources, identities, containers, defaults, base_url=base_url, subscription=subscription)
+    service = WorkspaceService(resources, identities, containers, defaults, keys, base_url=base_url, subscription=subscription)
     return service, [workspaces(service)]

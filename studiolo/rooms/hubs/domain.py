@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from studiolo.kernel.faults import Conflict, Invalid, NotFound, NotOffered
+from studiolo.kernel.faults import Conflict, Fault, Invalid, NotFound, NotOffered
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, JsonObject, Resource
 
@@ -50,10 +50,15 @@ _COMPUTED: Final = (
     "error",
 )
 _FLAGS: Final = frozenset({"hbiWorkspace", "v1LegacyMode", "enableDataIsolation", "allowRoleAssignmentOnRG"})
+REACHES: Final = {reach.lower(): reach for reach in ("None", "Projects")}
+GIVES_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 _IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
 _DEPENDENTS: Final = (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults"))
 _IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
+# The published pages spell the right to make projects in a hub in both ways.
+JOIN: Final = (f"{TYPE}/hubs/join/action", f"{TYPE}/hubs/join")
 ASSIGN_IDENTITY: Final = f"{_IDENTITIES}/assign/action"
+DESTROY_KEYS: Final = "Microsoft.Authorization/dataKeys/delete"
 _IDENTITY_TYPES: Final = {
     "systemassigned": "SystemAssigned",
     "userassigned": "UserAssigned",
@@ -122,6 +127,28 @@ def hub_of(properties: JsonObject) -> ResourceId | None:
     return hub
 
 
+def reach_of(properties: JsonObject, kept: JsonObject | None = None) -> str:
+    """How far the roles on a hub reach: `None`, or `Projects`. A write that leaves it out keeps it.
+
+    Raises:
+        Invalid: another word (code `InvalidRoleInheritance`).
+    """
+    text = str(properties.get("roleInheritance") or (kept or {}).get("roleInheritance") or "None")
+    if text.lower() not in REACHES:
+        raise Invalid(
+            f"'roleInheritance' is None (roles on the hub hold there alone) or Projects (in its projects too), not '{text[:50]}'.",
+            code="InvalidRoleInheritance",
+            target="properties.roleInheritance",
+        )
+    return REACHES[text.lower()]
+
+
+def heir_of(workspace: Resource) -> tuple[str, str] | None:
+    """A project and its hub, by key; None for another workspace."""
+    hub = hub_of(workspace.properties) if workspace.kind == PROJECT else None
+    return (workspace.id.key, hub.key) if hub is not None else None
+
+
 def identities_of(identity: JsonObject | None) -> list[ResourceId]:
     """The user-assigned identities that a workspace's identity names.
 
@@ -149,12 +176,35 @@ def needs(change: Change) -> list[ResourceId]:
     return [*(id_ for id_ in named if id_ is not None), *identities_of(change.new.identity)]
 
 
+def making(change: Change) -> Demand | None:
+    """What is enough to make a project: the right to join its hub, in the hub's own resource group.
+
+    A hub's right counts for the group that holds the hub. In another one, whoever makes a project there must be allowed
+    to write workspaces there as well.
+    """
+    try:
+        hub = hub_of(change.new.properties) if kind_of(change.new.kind) == PROJECT else None
+    except Fault:
+        return None  # what is wrong with the request is told to those who may write
+    if hub is None or hub.group_id is None or hub.scope is None or change.id.scope is None:
+        return None
+    is_at_home = hub.scope.key == change.id.scope.key == hub.group_id.key
+    return joining(hub) if is_at_home else None
+
+
+def joining(hub: ResourceId) -> Demand:
+    """The right to make projects in a hub."""
+    first, *others = (Demand(action, hub) for action in JOIN)
+    return Demand(first.action, hub, tuple(others))
+
+
 def demands(change: Change) -> list[Demand]:
     """What a write or a removal needs beyond the right to write or delete workspaces.
 
     Making or changing a hub needs `hubs/write`, removing one `hubs/delete`; making a project needs `hubs/join/action` on
     its hub. An account, a vault or an identity that the caller names is used on the caller's behalf from then on, so the
-    caller must be allowed to write, or to assign, it.
+    caller must be allowed to write, or to assign, it. To let the hub's roles reach its projects, or no longer, is to give
+    and to take roles.
     """
     kind = kind_of(change.new.kind)
     if change.is_delete:
@@ -163,12 +213,14 @@ def demands(change: Change) -> list[Demand]:
     found = [Demand(ASSIGN_IDENTITY, id_) for id_ in identities_of(change.new.identity) if id_.key not in before]
     if kind == PROJECT:
         hub = hub_of(change.new.properties)
-        return [*found, Demand(f"{TYPE}/hubs/join/action", hub)] if hub is not None and change.old is None else found
+        return [*found, joining(hub)] if hub is not None and change.old is None else found
     kept = change.old.properties if change.old else {}
     for member, type_name in _DEPENDENTS:
         text = change.new.properties.get(member)
         if text and text.lower() != str(kept.get(member, "")).lower():
             found.append(Demand(f"{type_name}/write", parse(text)))
+    if reach_of(change.new.properties, kept) != reach_of(kept):
+        found.append(Demand(GIVES_ROLES, change.id))
     return [*found, Demand(f"{TYPE}/hubs/write", change.id)] if kind == HUB else found
 
 
@@ -183,16 +235,22 @@ def admit(change: Change) -> Draft:
     asked = {k: flag(v) if k in _FLAGS else v for k, v in change.new.properties.items() if k not in _COMPUTED and not _is_unset(k, v)}
     if old is not None:
         _check_immutable(old, kind, change.new, asked)
-        # A PUT that leaves out what the platform filled in keeps it.
-        asked = {**{k: old.properties[k] for k in _IMMUTABLE if k in old.properties}, **asked}
+        # A PUT that leaves out what the platform filled in, or that a customer's key guards it, keeps it.
+        asked = {**{k: old.properties[k] for k in (*_IMMUTABLE, "encryption") if k in old.properties}, **asked}
     if not change.new.location:
         raise Invalid("The location property is required for this definition.", code="LocationRequired", target="location")
     if kind == PROJECT:
         asked = _as_project(change, asked)
+        if "roleInheritance" in asked:
+            raise Invalid("A project passes no roles on; set 'roleInheritance' on its hub.", target="properties.roleInheritance")
     elif "hubResourceId" in asked:
         raise Invalid(f"Only a project has a hub; '{change.id.name}' is of kind {kind}.", target="properties.hubResourceId")
     else:
         _check_dependents(change, asked)
+    if asked.get("encryption") is not None:
+        asked["encryption"] = _encryption(msgspec.convert(asked["encryption"], JsonObject), old)
+    if kind == HUB:  # the others say nothing of it
+        asked["roleInheritance"] = reach_of(asked, old.properties if old else {})
     _refuse_walls_that_would_not_hold(asked)
     kept = old.properties.get("workspaceId") if old else None
     return msgspec.structs.replace(
@@ -212,7 +270,6 @@ def admit(change: Change) -> Draft:
 def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
     """A setting that promises a wall which is not there yet is refused, never kept without effect."""
     network: JsonObject = asked.get("managedNetwork") or {}
-    encryption: JsonObject = asked.get("encryption") or {}
     for name, value, kept, instead in (
         (
             "publicNetworkAccess",
@@ -221,24 +278,52 @@ def _refuse_walls_that_would_not_hold(asked: JsonObject) -> None:
             "Bind the server to loopback or to a private address with --host.",
         ),
         ("managedNetwork.isolationMode", network.get("isolationMode"), ("Disabled",), "Workloads do not run on this server yet."),
-        ("encryption.status", encryption.get("status"), ("Disabled",), "Bytes are sealed with a key per project already."),
         (
             "systemDatastoresAuthMode",
             asked.get("systemDatastoresAuthMode"),
             ("accesskey", "auto"),
             "Datastores hand out short-lived signatures.",
         ),
-        (
-            "roleInheritance",
-            asked.get("roleInheritance"),
-            ("None",),
-            "Assign the role at the resource group that holds hub and projects, or at each project.",
-        ),
     ):
         if value is not None and str(value).lower() not in {word.lower() for word in kept}:
             raise NotOffered(
                 f"'{name}: {value}' is not offered yet; it must be {' or '.join(kept)}. {instead}", target=f"properties.{name}"
             )
+
+
+def _encryption(asked: JsonObject, old: Resource | None) -> JsonObject:
+    """The encryption of a hub: naming a customer's key switches it on, now or later, and nothing switches it off."""
+    before = _customer_key((old.properties if old else {}).get("encryption"))
+    named = _customer_key(asked)
+    status = str(asked.get("status") or ("Enabled" if named else "Disabled")).capitalize()
+    if status not in ("Enabled", "Disabled"):
+        raise Invalid("'status' must be Enabled or Disabled.", target="properties.encryption.status")
+    if before and (status == "Disabled" or not named):
+        raise Conflict(
+            "A customer's key guards this workspace, and that cannot be switched off; it can be replaced by another key.",
+            code="EncryptionIsImmutable",
+            target="properties.encryption",
+        )
+    if status == "Enabled" and not named:
+        raise Invalid(
+            "Encryption with a customer's key needs 'keyVaultProperties.keyIdentifier', such as https://VAULT/keys/NAME/VERSION.",
+            code="CustomerKeyInvalid",
+            target="properties.encryption.keyVaultProperties.keyIdentifier",
+        )
+    return {**asked, "status": "Enabled" if named else "Disabled"}
+
+
+def _customer_key(encryption: JsonObject | None) -> str:
+    """The address of the customer's key that an encryption names; empty if it names none.
+
+    Raises:
+        Invalid: it is no text.
+    """
+    try:
+        vault = msgspec.convert((encryption or {}).get("keyVaultProperties") or {}, dict[str, Any])
+        return msgspec.convert(vault.get("keyIdentifier") or "", str)
+    except msgspec.ValidationError:
+        raise Invalid("'keyVaultProperties' must be an object with texts.", target="properties.encryption.keyVaultProperties") from None
 
 
 def _check_immutable(old: Resource, kind: str, new: Draft, asked: JsonObject) -> None:
@@ -287,8 +372,9 @@ def _as_project(change: Change, asked: JsonObject) -> JsonObject:
 
 
 def _check_dependents(change: Change, asked: JsonObject) -> None:
+    kept = change.old.properties if change.old else {}
     for member, type_name in _DEPENDENTS:
-        if member not in asked:
+        if member not in asked or asked[member] == kept.get(member):
             continue
         id_ = parse(asked[member])
         if id_.type.lower() != type_name.lower():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from studiolo.kernel.ids import ResourceId
-from studiolo.kernel.resource import Caller, JsonObject, Resource
+from studiolo.kernel.resource import Accepted, Caller, Invocation, JsonObject, Resource
 
 
 class Resources(Protocol):
@@ -50,6 +50,34 @@ class Containers(Protocol):
 
     async def drop_all(self, account: ResourceId, prefix: str) -> None:
         """Remove all containers whose name begins with the prefix, and the key that sealed them."""
+        ...
+
+
+class Keys(Protocol):
+    """The keys of workspaces."""
+
+    async def prepare(self, workspace: Resource) -> None:
+        """See that the workspace's keys are there; safe to repeat."""
+        ...
+
+    async def guard(self, workspace: Resource) -> None:
+        """Let the customer's key that the workspace names guard its key; safe to repeat."""
+        ...
+
+    async def release(self, workspace: Resource) -> None:
+        """Destroy the keys of a workspace that goes; safe to repeat."""
+        ...
+
+    async def show(self, call: Invocation) -> JsonObject:
+        """What can be said of the workspace's key."""
+        ...
+
+    async def rotate(self, call: Invocation) -> JsonObject | Accepted:
+        """Give the workspace's key a new version."""
+        ...
+
+    async def destroy(self, call: Invocation) -> JsonObject:
+        """Destroy the workspace's key for good."""
         ...
 
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from studiolo.kernel.faults import NotFound
+from studiolo.kernel.faults import Conflict, NotFound
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import PLATFORM, Invocation, JsonObject, Resource, Step
 from studiolo.rooms.hubs import domain
-from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Resources
+from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Keys, Resources
 
 _ROLES = "Microsoft.Authorization/roleDefinitions"
 _OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
@@ -25,12 +25,21 @@ class WorkspaceService:
     """The use cases of hubs and projects."""
 
     def __init__(
-        self, resources: Resources, identities: Identities, containers: Containers, defaults: Defaults, *, base_url: str, subscription: str
+        self,
+        resources: Resources,
+        identities: Identities,
+        containers: Containers,
+        defaults: Defaults,
+        keys: Keys,
+        *,
+        base_url: str,
+        subscription: str,
     ) -> None:
         self._resources = resources
         self._identities = identities
         self._containers = containers
         self._defaults = defaults
+        self.keys = keys
         self._base_url = base_url
         self._host = urlsplit(base_url).netloc
         self._subscription = subscription
@@ -43,6 +52,9 @@ class WorkspaceService:
         if workspace.kind != domain.PROJECT:
             workspace = await self._with_dependents(workspace)
         workspace = await self._with_identity(workspace)
+        await self.keys.prepare(workspace)
+        if workspace.kind != domain.PROJECT:
+            await self.keys.guard(workspace)
         if not step.caller.is_platform and workspace.properties["provisioningState"] == "Creating":
             await self._grant(workspace.id, step.caller.oid, step.caller.kind, _OWNER)
         if workspace.kind == domain.HUB:
@@ -111,7 +123,11 @@ class WorkspaceService:
         }
         if condition is not None:
             properties |= {"condition": condition, "conditionVersion": "2.0"}
-        await self._resources.ensure(PLATFORM, id_, {"properties": properties})
+        try:
+            await self._resources.ensure(PLATFORM, id_, {"properties": properties})
+        except Conflict as conflict:
+            if conflict.code != "RoleAssignmentExists":  # whoever wrote it before us had the right to
+                raise
 
     async def retire_projects(self, hub: Resource, step: Step) -> None:
         """A hub's projects go before the hub (census HUB-09)."""
@@ -128,6 +144,8 @@ class WorkspaceService:
                 account = await self._resources.find(await self.storage_account(workspace))
                 if account is not None:
                     await self._containers.drop_all(account.id, f"{workspace.properties['workspaceId']}-")
+        with suppress(NotFound):
+            await self.keys.release(workspace)
         await self._identities.retire(workspace.id)
 
     async def projects(self, hub: Resource) -> list[Resource]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from studiolo.kernel.access.scopes import Hierarchy
+from studiolo.kernel.access.ask import Plane
+from studiolo.kernel.access.scopes import FLAT, Hierarchy
+from studiolo.kernel.access.world import CompiledWorld
+from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.resource import Caller, JsonObject
+from studiolo.kernel.store.port import Page, Row, Write
 from studiolo.rooms.iam.domain.principals import Principal
 
 
@@ -20,6 +26,14 @@ class Sealer(Protocol):
         ...
 
 
+class KeyHolder(Sealer, Protocol):
+    """The key ring, of which this room also has a key of its own."""
+
+    async def data_key(self, owner: str) -> bytes:
+        """The owner's 32-byte key, made on first use. Raises a fault if it cannot be opened."""
+        ...
+
+
 class Heirs(Protocol):
     """Which projects inherit the roles of their hub, and how management groups hold subscriptions."""
 
@@ -28,9 +42,100 @@ class Heirs(Protocol):
         ...
 
 
+class Flat:
+    """No management groups, and no project that inherits."""
+
+    def hierarchy(self) -> Hierarchy:
+        """The tree that the paths alone make."""
+        return FLAT
+
+
+class Reading(Protocol):
+    """As much of the store as facts about principals are read from."""
+
+    def listen(self, listener: Callable[[Sequence[Write]], None]) -> None:
+        """Call `listener` with the writes of each commit."""
+        ...
+
+    async def find(self, key: str) -> Row | None:
+        """The resource with this lower-case id."""
+        ...
+
+    async def page(self, parent: str, *, after: str = "", limit: int = 100) -> Page:
+        """Resources directly in a collection."""
+        ...
+
+    async def by_facet(self, type_name: str, value: str, *, under: str = "", after: str = "", limit: int = 1000) -> Page:
+        """Resources of a type that carry a facet."""
+        ...
+
+
 class People(Protocol):
     """Looks principals up by object id, on every call: fast, and never older than the last commit."""
 
     async def principal(self, oid: str) -> Principal | None:
         """The user, group or service principal; None if there is none."""
+        ...
+
+
+class Objects(Protocol):
+    """The resource façade for directory objects, on behalf of a caller: decided, checked and recorded as every write is."""
+
+    async def get(self, caller: Caller, id_: ResourceId) -> JsonObject:
+        """One object's body, with its `etag`; NotFound if there is none, Forbidden if the caller may not."""
+        ...
+
+    async def page(
+        self, caller: Caller, type_name: str, wanted: str | None, top: int, token: str
+    ) -> tuple[Sequence[JsonObject], str | None]:
+        """A page of a type's bodies, those that a filter such as `mail eq '…'` finds, and the token of the next."""
+        ...
+
+    async def carrying(self, caller: Caller, type_name: str, facet: str) -> Sequence[JsonObject]:
+        """The bodies of a type that carry a facet and that the caller may see."""
+        ...
+
+    async def write(
+        self,
+        caller: Caller,
+        id_: ResourceId,
+        properties: JsonObject,
+        *,
+        is_patch: bool,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> JsonObject:
+        """Write an object; its new body."""
+        ...
+
+    async def remove(self, caller: Caller, id_: ResourceId) -> bool:
+        """Remove an object; whether there was one."""
+        ...
+
+    async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
+        """Run an object's action."""
+        ...
+
+
+class Actions(Protocol):
+    """The actions that operations need."""
+
+    def __call__(self, action: str, plane: Plane) -> bool:
+        """Whether an action, in small letters, is needed by an operation on this plane."""
+        ...
+
+    def each(self) -> Iterable[tuple[str, Plane]]:
+        """All of them, as they are written."""
+        ...
+
+
+class Worlds(Protocol):
+    """Everybody's facts, as of the last commit."""
+
+    async def whole(self) -> CompiledWorld:
+        """All of them."""
+        ...
+
+    async def above(self, scope_key: str) -> CompiledWorld:
+        """All principals, and the rows that bear on one scope."""
         ...

@@ -16,6 +16,7 @@ class User(msgspec.Struct):
     userPrincipalName: str | None = None
     mail: str | None = None
     accountEnabled: bool | None = None
+    perUserMfaState: str | None = None
     customSecurityAttributes: dict[str, dict[str, AttributeValue]] | None = None
 
 
@@ -38,11 +39,35 @@ class ServicePrincipal(msgspec.Struct):
     customSecurityAttributes: dict[str, dict[str, AttributeValue]] | None = None
 
 
+class RedirectUris(msgspec.Struct):
+    """Where answers may go."""
+
+    redirectUris: list[str] | None = None
+
+
+class Api(msgspec.Struct):
+    """What others may ask of an application for a person."""
+
+    oauth2PermissionScopes: list[dict[str, Any]] | None = None
+
+
 class Application(msgspec.Struct):
     """What a client id names."""
 
     displayName: str | None = None
+    web: RedirectUris | None = None
+    publicClient: RedirectUris | None = None
+    isFallbackPublicClient: bool | None = None
+    api: Api | None = None
+    delegatedResources: list[str] | None = None
     passwordCredentials: list[dict[str, Any]] | None = None
+    keyCredentials: list[dict[str, Any]] | None = None
+
+
+class SignInPolicy(msgspec.Struct):
+    """What is asked of everybody who signs in."""
+
+    secondFactor: str | None = None
 
 
 class Permissions(msgspec.Struct):
@@ -56,6 +81,20 @@ class Permissions(msgspec.Struct):
     conditionVersion: str | None = None
 
 
+class Override(msgspec.Struct):
+    """Which checks of a condition are passed over, and why."""
+
+    checks: list[str] | None = None
+    reason: str | None = None
+
+
+class NamedPrincipal(msgspec.Struct):
+    """Whom a deny assignment names."""
+
+    id: str | None = None
+    type: str | None = None
+
+
 class RoleDefinition(msgspec.Struct):
     """A role."""
 
@@ -64,6 +103,7 @@ class RoleDefinition(msgspec.Struct):
     description: str | None = None
     assignableScopes: list[str] | None = None
     permissions: list[Permissions] | None = None
+    studioloOverride: Override | None = None
 
 
 class RoleAssignment(msgspec.Struct):
@@ -75,10 +115,43 @@ class RoleAssignment(msgspec.Struct):
     description: str | None = None
     condition: str | None = None
     conditionVersion: str | None = None
+    startDateTime: str | None = None
+    endDateTime: str | None = None
+    studioloOverride: Override | None = None
 
 
 class DenyAssignment(msgspec.Struct):
     """Who may not, whatever is granted."""
+
+    denyAssignmentName: str | None = None
+    description: str | None = None
+    permissions: list[Permissions] | None = None
+    doNotApplyToChildScopes: bool | None = None
+    principals: list[NamedPrincipal] | None = None
+    excludePrincipals: list[NamedPrincipal] | None = None
+    isSystemProtected: bool | None = None
+    denyAssignmentEffect: str | None = None
+    condition: str | None = None
+    conditionVersion: str | None = None
+    studioloOverride: Override | None = None
+
+
+class OwnPermissions(msgspec.Struct):
+    """What a caller may do at a scope; computed."""
+
+
+class ManagementGroup(msgspec.Struct):
+    """A group above subscriptions."""
+
+    displayName: str | None = None
+    tenantId: str | None = None
+    details: dict[str, Any] | None = None
+
+
+class Membership(msgspec.Struct):
+    """A subscription in a management group; computed."""
+
+    displayName: str | None = None
 
 
 class UserAssignedIdentity(msgspec.Struct):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from studiolo.kernel.resource import JsonObject, ResourceType
-from studiolo.rooms.templates.ports import Records, Resources, Seals
+from studiolo.rooms.templates.ports import Records, Resources, Seals, Types
 from studiolo.rooms.templates.provider import deployments, operations, resource_groups, subscriptions
 from studiolo.rooms.templates.service import Deployments
 
@@ -21,19 +20,11 @@ class Room:
     records: Records
 
 
-def room(
-    *, resources: Resources, records: Records, seals: Seals, knows: Callable[[str], bool], tenant: str, environment: JsonObject
-) -> Room:
+def room(*, resources: Resources, records: Records, seals: Seals, types: Types, tenant: str, environment: JsonObject) -> Room:
     """Open the room.
 
-    `knows` says whether a resource type is served here, `environment` is what the template function of that name
+    `types` are those that are served here, `environment` is what the template function of that name
     answers: the metadata page's endpoints.
     """
-    service = Deployments(resources=resources, records=records, seals=seals, knows=knows, tenant=tenant, environment=environment)
-    types = [
-        deployments(service),
-        operations(),
-        resource_groups(),
-        subscriptions(tenant),
-    ]
-    return Room(types, records)
+    service = Deployments(resources=resources, records=records, seals=seals, types=types, tenant=tenant, environment=environment)
+    return Room([deployments(service), operations(), resource_groups(), subscriptions(tenant)], records)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from studiolo.kernel.ids import ResourceId
-from studiolo.kernel.resource import Caller, JsonObject, Resource
+from studiolo.kernel.resource import Caller, Demand, JsonObject, Resource
 
 
 class Resources(Protocol):
@@ -16,8 +16,8 @@ class Resources(Protocol):
         """A resource, or None. No decision is asked: for the platform's own use."""
         ...
 
-    async def require(self, caller: Caller, action: str, scope: ResourceId) -> None:
-        """Return if the caller may do this.
+    async def require(self, caller: Caller, demand: Demand) -> None:
+        """Return if the caller may do what is demanded, or something that is as good.
 
         Raises:
             Forbidden: the engine says no.
@@ -46,6 +46,18 @@ class Resources(Protocol):
         Raises:
             Fault: as for any caller.
         """
+        ...
+
+
+class Types(Protocol):
+    """The resource types that are served here."""
+
+    def knows(self, name: str) -> bool:
+        """Whether resources of this type can be written."""
+        ...
+
+    def making(self, id_: ResourceId, body: JsonObject) -> Demand | None:
+        """What is enough to make this resource, if that is something else than the right to write it."""
         ...
 
 

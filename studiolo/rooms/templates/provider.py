@@ -35,6 +35,7 @@ def deployments(service: Deployments) -> ResourceType:
             Action("whatIf", service.what_if, needs_no_resource=True),
         ),
         name_pattern=_NAME,
+        max_bytes=4 << 20,
     )
 
 

@@ -6,11 +6,12 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import uvicorn
 from cryptography import x509
@@ -21,6 +22,8 @@ from cryptography.x509.oid import NameOID
 from studiolo.kernel import clock
 from tests.rooms.iam.studio import Studio, open_studio
 
+T = TypeVar("T")
+
 
 @dataclass
 class Listener:
@@ -29,6 +32,11 @@ class Listener:
     url: str
     authority: Path
     studio: Studio
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something within the server's own thread, as an administrator there would."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
 
 @contextmanager
@@ -37,14 +45,14 @@ def listening(folder: Path) -> Generator[Listener]:
     authority, certificate, key = _certificates(folder)
     bound = socket.create_server(("127.0.0.1", 0))
     url = f"https://localhost:{bound.getsockname()[1]}"
-    opened: list[Studio] = []
+    opened: list[tuple[Studio, asyncio.AbstractEventLoop]] = []
     is_up, is_over = threading.Event(), threading.Event()
 
     async def serve() -> None:
         data = folder / "data"
         data.mkdir()
         studio = await open_studio(data, url)
-        opened.append(studio)
+        opened.append((studio, asyncio.get_running_loop()))
         config = uvicorn.Config(
             studio.front,
             http="httptools",
@@ -68,7 +76,7 @@ def listening(folder: Path) -> Generator[Listener]:
     thread.start()
     assert is_up.wait(20)
     try:
-        yield Listener(url, authority, opened[0])
+        yield Listener(url, authority, *opened[0])
     finally:
         is_over.set()
         thread.join(20)

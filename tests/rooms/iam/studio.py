@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from studiolo.app.plugs import DirectoryObjects, Resources
+from studiolo.app.tree import ScopeTree
 from studiolo.kernel.control import Control
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, parse
@@ -39,6 +41,24 @@ def guid(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012x}"
 
 
+@dataclass(frozen=True)
+class Robot:
+    """An application, speaking with the studio as itself."""
+
+    studio: Studio
+    oid: str
+    token: str
+
+    async def ask(self, method: str, path: str, properties: dict[str, Any] | None = None, **headers: str) -> Reply:
+        """One call; properties are sent as a resource's body."""
+        body = {"properties": properties} if properties is not None else b""
+        return await self.studio.ask(method, path, body, token=self.token, **headers)
+
+    async def may_read(self, scope: str = GROUP) -> bool:
+        """Whether the front door lets it read a thing at the scope: 404 is a yes."""
+        return (await self.ask("GET", f"{scope}/providers/Test.Rooms/things/none")).status == 404
+
+
 @dataclass
 class Studio:
     """One studio, and ways to speak with it."""
@@ -50,6 +70,7 @@ class Studio:
     operations: Operations
     front: Front
     beginning: Beginning
+    tree: ScopeTree
 
     async def close(self) -> None:
         await self.operations.stop()
@@ -100,6 +121,17 @@ class Studio:
         await self.put(f"/providers/Studiolo.Directory/users/{guid(number)}", {"displayName": f"user-{number}", **properties})
         return Caller(guid(number), self.iam.tenant, "User", f"user-{number}")
 
+    async def robot(self, number: int, role: str = "", scope: str = GROUP, **properties: Any) -> Robot:
+        """An application that has signed in over the wire, with a role at a scope if one is named."""
+        client, acting = guid(0xA000 + number), guid(number)
+        await self.put(f"/providers/Studiolo.Directory/applications/{client}", {"displayName": f"robot-{number}"})
+        await self.put(f"/providers/Studiolo.Directory/servicePrincipals/{acting}", {"displayName": f"robot-{number}", "appId": client})
+        secret = await self.control.act(PLATFORM, parse(f"/providers/Studiolo.Directory/applications/{client}"), "addPassword", {}, {})
+        assert secret is not None
+        if role:
+            await self.assign(0xB000 + number, acting, role, scope, **properties)
+        return Robot(self, acting, await self.token(client_id=client, client_secret=secret["secretText"]))
+
     async def group(self, number: int, *members: str) -> str:
         """A group, written anew with these members."""
         await self.put(f"/providers/Studiolo.Directory/groups/{guid(number)}", {"displayName": f"group-{number}", "members": list(members)})
@@ -125,14 +157,27 @@ def basic(client: str, secret: str) -> str:
 
 async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
     """A studio on files in `path`, begun."""
+    studio = await open_node(path, origin)
+    await studio.iam.start()
+    for place in (HERE, GROUP):
+        await studio.control.put(PLATFORM, parse(place), {"location": "local"})
+    studio.beginning = await studio.iam.bootstrap.begin(SUBSCRIPTION)
+    return studio
+
+
+async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
+    """One process's view of the studio on files in `path`, which need not have begun."""
     store = SqliteStore(path / "studiolo.db")
-    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences_of([origin], ml=["https://ml.azure.localhost"]), origin)
+    tree = ScopeTree(store)
+    await tree.load()
+    audiences = audiences_of([origin], ml=["https://ml.azure.localhost"])
+    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences, origin, heirs=tree)
     gate = Gate(iam.grants)
     operations = Operations(store, owner="test")
     control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)
-    await iam.start()
-    for place in (HERE, GROUP):
-        await control.put(PLATFORM, parse(place), {"location": "local"})
     arm = ArmSurface(control, iam.authenticator(), [Surface("resource manager", iam.routes(), gate, render_arm)])
-    front = Front([arm, *iam.surfaces(gate)], lambda host: host in ("localhost", "127.0.0.1"), Nowhere())
-    return Studio(store, iam, gate, control, operations, front, await iam.bootstrap.begin(SUBSCRIPTION))
+    resources = Resources()
+    resources.control = control
+    graph = iam.graph(DirectoryObjects(resources), gate)
+    front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere(), versions=iam.grants)
+    return Studio(store, iam, gate, control, operations, front, Beginning(iam.tenant, "", "", None), tree)

@@ -263,12 +263,6 @@ async def test_permissions_are_served_below_every_scope(studio: Studio) -> None:
     assert [block["actions"] for block in reply.json()["value"]] == [["*"]]
 
 
-async def test_deny_assignments_are_an_empty_list_and_cannot_be_written(studio: Studio) -> None:
-    reply = await studio.ask("GET", f"{GROUP}/{AUTHORIZATION}/denyAssignments")
-    assert reply.json()["value"] == []
-    assert (await studio.ask("PUT", f"{GROUP}/{AUTHORIZATION}/denyAssignments/{guid(1)}", {})).code == "MethodNotAllowed"
-
-
 async def test_time_passes_for_nobodys_assignment(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = await studio.user(1)
     await studio.assign(100, ada.oid, READER, GROUP)

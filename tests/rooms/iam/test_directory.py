@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from studiolo.kernel.faults import Conflict, Forbidden, Invalid
+from studiolo.kernel.faults import Forbidden, Invalid
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM, Caller
 from tests.rooms.iam.studio import AUTHORIZATION, GROUP, READER, Studio, guid
@@ -198,9 +198,9 @@ async def test_a_retired_identity_leaves_no_right_behind(studio: Studio) -> None
 
 async def test_a_managed_identity_is_not_deleted_by_itself(studio: Studio) -> None:
     made = await studio.iam.directory.ensure_identity(parse(THING))
-    with pytest.raises(Conflict) as caught:
+    with pytest.raises(Forbidden) as caught:
         await studio.control.delete(Caller(studio.beginning.owner), parse(f"{DIRECTORY}/servicePrincipals/{made.principal_id}"))
-    assert caught.value.code == "ManagedIdentityInUse"
+    assert caught.value.code == "DenyAssignmentAuthorizationFailed"
 
 
 async def test_a_user_assigned_identity_gets_a_principal_and_loses_it(studio: Studio) -> None:

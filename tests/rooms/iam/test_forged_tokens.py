@@ -19,13 +19,17 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Unauthenticated
+from studiolo.kernel.ids import parse
 from studiolo.kernel.keys import KeyRing
-from tests.rooms.iam.studio import GROUP, HERE, ORIGIN, Studio, guid
+from studiolo.kernel.resource import PLATFORM
+from tests.rooms.iam.browser import Browser
+from tests.rooms.iam.oauth import command_line
+from tests.rooms.iam.studio import GROUP, HERE, ORIGIN, READER, Studio, guid
 from tests.support.asgi import Reply, call
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +74,20 @@ class Forge:
         signed = f"{self._part(self.header, header)}.{self._part(self.claims, claims)}"
         return f"{signed}.{b64(signature(signed.encode()))}"
 
+    @property
+    def person(self) -> str:
+        """Somebody who is there and may read."""
+        return guid(1)
+
+    def persons_claims(self, **changes: Any) -> dict[str, Any]:
+        """What the claims of a person's token are, with changes."""
+        said = {"idtyp": "user", "scp": "user_impersonation", "sid": guid(7), "oid": self.person, "sub": "a pairwise subject"}
+        return {**said, **changes}
+
+    def persons(self, **changes: Any) -> str:
+        """A person's token, with other claims."""
+        return self.made(claims=self.persons_claims(**changes))
+
     @staticmethod
     def _part(true: dict[str, Any], change: dict[str, Any] | bytes | None) -> str:
         if isinstance(change, bytes):
@@ -88,7 +106,15 @@ async def forge(studio: Studio) -> Forge:
     key = serialization.load_pem_private_key(pem, None)
     assert isinstance(key, RSAPrivateKey)
     read = [msgspec.json.decode(base64.urlsafe_b64decode(part + "==")) for part in (header, claims)]
-    return Forge(key, read[0], read[1], true, studio.iam.tenant, read[1]["iat"])
+    for number in (1, 2, 3):
+        await studio.user(number, accountEnabled=True)
+        await studio.assign(700 + number, guid(number), READER, HERE)
+    await studio.group(30, guid(1))
+    users = "/providers/Studiolo.Directory/users"
+    await studio.control.act(PLATFORM, parse(f"{users}/{guid(2)}"), "revokeSignInSessions", {}, {}, "2024-01-01")
+    await studio.put(f"{users}/{guid(3)}", {"displayName": "user-3", "accountEnabled": False})
+    await studio.put(f"/providers/Studiolo.Directory/applications/{guid(60)}", {"displayName": "app"})
+    return Forge(key, read[0], read[1], true, studio.iam.tenant, int(clock.now().timestamp()) - 1)
 
 
 def public_pem(key: RSAPrivateKey) -> bytes:
@@ -118,6 +144,14 @@ def rs(key: RSAPrivateKey, digest: hashes.HashAlgorithm) -> Callable[[bytes], by
 
 def es(signed: bytes) -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).sign(signed, ec.ECDSA(hashes.SHA256()))
+
+
+def es384(signed: bytes) -> bytes:
+    return ec.generate_private_key(ec.SECP384R1()).sign(signed, ec.ECDSA(hashes.SHA384()))
+
+
+def eddsa(signed: bytes) -> bytes:
+    return ed25519.Ed25519PrivateKey.generate().sign(signed)
 
 
 def doubled(part: dict[str, Any], extra: str) -> bytes:
@@ -226,6 +260,10 @@ CLAIMS: dict[str, Case] = {
     "aud empty": lambda f: f.made(claims={"aud": ""}),
     "an id token": lambda f: f.made(claims={"idtyp": None, "nonce": "x"}),
     "a user's token": lambda f: f.made(claims={"idtyp": "user"}),
+    "an application's token with a scope": lambda f: f.made(claims={"scp": "user_impersonation", "sid": guid(7)}),
+    "an application's token that says it is a person's": lambda f: f.made(
+        claims={"idtyp": "user", "scp": "user_impersonation", "sid": guid(7), "sub": "somebody"}
+    ),
     "somebody else's object id": lambda f: f.made(claims={"oid": guid(8), "sub": guid(8)}),
     "a subject that is somebody else": lambda f: f.made(claims={"sub": guid(8)}),
     "oid absent": lambda f: f.made(claims={"oid": None}),
@@ -239,6 +277,49 @@ CLAIMS: dict[str, Case] = {
     "claims that are a list": lambda f: f.made(claims=b"[]"),
     "claims that are no JSON": lambda f: f.made(claims=b"{"),
     "empty claims": lambda f: f.made(claims=b"{}"),
+}
+DELEGATED: dict[str, Case] = {
+    "no scope": lambda f: f.persons(scp=None),
+    "an empty scope": lambda f: f.persons(scp=""),
+    "a scope of spaces": lambda f: f.persons(scp="  "),
+    "another scope": lambda f: f.persons(scp="profile"),
+    "a scope that begins like ours": lambda f: f.persons(scp="user_impersonation.read"),
+    "a scope in another case": lambda f: f.persons(scp="User_Impersonation"),
+    "a list of scopes": lambda f: f.persons(scp=["user_impersonation"]),
+    "roles instead of a scope": lambda f: f.persons(scp=None, roles=["user_impersonation"]),
+    "no consent": lambda f: f.persons(sid=None),
+    "an empty consent": lambda f: f.persons(sid=""),
+    "the object id as subject": lambda f: f.persons(sub=f.person),
+    "no subject": lambda f: f.persons(sub=""),
+    "an application's kind": lambda f: f.persons(idtyp="app"),
+    "no kind, as an ID token": lambda f: f.persons(idtyp=None, nonce="x"),
+    "the client as audience, as an ID token": lambda f: f.persons(aud=f.claims["azp"]),
+    "a registered application as audience": lambda f: f.persons(aud=guid(60)),
+    "somebody who is not there": lambda f: f.persons(oid=guid(9)),
+    "a group": lambda f: f.persons(oid=guid(30)),
+    "a service principal": lambda f: f.persons(oid=f.claims["oid"]),
+    "issued before the person was made": lambda f: f.persons(iat=f.now - 86400),
+    "issued before the last sign-out": lambda f: f.persons(oid=guid(2)),
+    "switched off": lambda f: f.persons(oid=guid(3)),
+    "no application": lambda f: f.persons(azp=None),
+    "scope twice": lambda f: f.made(claims=doubled({**f.claims, **f.persons_claims(scp="profile")}, '"scp": "user_impersonation"')),
+}
+NESTED: dict[str, Case] = {
+    "a token inside a token": lambda f: f.made(header={"cty": "JWT"}, claims=f.true.encode()),
+    "a token as claims": lambda f: f.made(claims=json.dumps(f.true).encode()),
+    "an encrypted token's header": lambda f: f.made(header={"alg": "RSA-OAEP", "enc": "A256GCM"}),
+    "a signature in JSON": lambda f: json.dumps({"protected": f.true.split(".")[0], "payload": f.true.split(".")[1]}),
+    "ES384 with a curve that is not ours": lambda f: f.unsigned({"alg": "ES384"}, es384),
+    "EdDSA": lambda f: f.unsigned({"alg": "EdDSA"}, eddsa),
+    "ES256K": lambda f: f.unsigned({"alg": "ES256K"}, es),
+    "our key's id with a zero byte": lambda f: f.made(header={"kid": f.header["kid"] + "\0"}),
+    "kid an object": lambda f: f.made(header={"kid": {"kid": f.header["kid"]}}),
+    "nonce in the header": lambda f: f.made(header={"nonce": "x"}),
+    "our own certificate chain": lambda f: f.made(header={"x5c": [base64.b64encode(public_der(f.key)).decode()]}),
+    "a jku that begins like ours": lambda f: f.made(header={"jku": f"{ORIGIN}@evil.example/keys"}, key=stranger_key()),
+    "an empty signature": lambda f: f.true.rpartition(".")[0] + ".AA",
+    "a signature of zeros": lambda f: f.unsigned({}, lambda _: bytes(256)),
+    "a signature of ones": lambda f: f.unsigned({}, lambda _: b"\xff" * 256),
 }
 TEXTS: dict[str, Case] = {
     "nothing": lambda _: "",
@@ -260,7 +341,7 @@ TEXTS: dict[str, Case] = {
     "a huge token": lambda f: f.made(claims={"x": "y" * 20_000}),
     "the token twice": lambda f: f"{f.true},{f.true}",
 }
-CORPUS = {**HEADERS, **CLAIMS, **TEXTS}
+CORPUS = {**HEADERS, **CLAIMS, **{f"a person's token: {name}": case for name, case in DELEGATED.items()}, **NESTED, **TEXTS}
 
 
 async def shown(studio: Studio, token: str) -> Reply:
@@ -270,7 +351,7 @@ async def shown(studio: Studio, token: str) -> Reply:
 async def test_the_forger_could_make_tokens_that_are_taken(studio: Studio, forge: Forge) -> None:
     own = forge.made(claims={"uti": "another", "exp": forge.now + 100, "nbf": forge.now + 30})
     old = forge.made(claims={"ver": "1.0", "appid": forge.claims["azp"], "azp": None, "iss": f"{ORIGIN}/{forge.tenant}/"})
-    for token in (forge.true, own, old):
+    for token in (forge.true, own, old, forge.persons(iat=forge.now + 1)):
         assert (await shown(studio, token)).status == 200
 
 
@@ -289,6 +370,17 @@ async def test_no_forged_token_is_believed(studio: Studio, forge: Forge) -> None
 async def test_a_service_principal_cannot_speak_for_the_owner(studio: Studio, forge: Forge) -> None:
     token = forge.made(claims={"oid": studio.beginning.owner, "sub": studio.beginning.owner})
     assert (await shown(studio, token)).status == 401
+
+
+async def test_real_tokens_of_other_kinds_open_nothing(studio: Studio) -> None:
+    browser = Browser(studio)
+    await browser.sign_in(studio.beginning.owner)
+    tokens = await command_line(studio).tokens(browser)
+    assert (await shown(studio, tokens["access_token"])).status == 200
+    for kind in ("id_token", "refresh_token"):
+        assert (await shown(studio, tokens[kind])).status == 401, kind
+    only_who = await command_line(studio).tokens(browser, scope="openid profile")
+    assert (await shown(studio, only_who["access_token"])).status == 401
 
 
 def test_the_corpus_has_the_size_that_is_promised() -> None:
@@ -312,7 +404,8 @@ async def test_a_switched_off_principal_is_refused_at_the_next_call(studio: Stud
     await studio.put(path, {**body, "accountEnabled": False})
     assert (await shown(studio, forge.true)).status == 401
     await studio.put(path, body)
-    assert (await shown(studio, forge.true)).status == 200
+    assert (await shown(studio, forge.true)).status == 401, "switched on again, everybody begins anew"
+    assert (await shown(studio, await studio.token())).status == 200
 
 
 async def test_a_token_for_one_surface_opens_no_other(studio: Studio) -> None:

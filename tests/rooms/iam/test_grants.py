@@ -13,7 +13,7 @@ from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM, Caller
 from studiolo.kernel.store.port import PutResource
 from studiolo.rooms.iam.backends.stored import StoredGrants
-from studiolo.rooms.iam.domain.assignments import deny_facets
+from studiolo.rooms.iam.domain import denials
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS
 from studiolo.rooms.iam.service.records import made
 from tests.rooms.iam.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, Studio, guid
@@ -96,7 +96,7 @@ async def deny(studio: Studio, *principals: str, **properties: object) -> None:
     }
     id_ = parse(f"{GROUP}/{AUTHORIZATION}/denyAssignments/{guid(700)}")
     resource = made(id_, DENY_ASSIGNMENTS, shown, clock.stamp(clock.now()))
-    await studio.store.commit(PutResource(row_of(resource), facets=tuple(deny_facets(resource))))
+    await studio.store.commit(PutResource(row_of(resource), facets=tuple(denials.facets(resource))))
 
 
 @pytest.mark.parametrize("named", [guid(1), guid(10), "00000000-0000-0000-0000-000000000000"])
@@ -109,7 +109,8 @@ async def test_a_stored_deny_assignment_beats_every_grant(studio: Studio, named:
     with pytest.raises(Forbidden) as caught:
         await studio.gate.require(ada, READ, THING)
     assert caught.value.code == "DenyAssignmentAuthorizationFailed"
-    assert [each["name"] for each in (await studio.ask("GET", f"{GROUP}/{AUTHORIZATION}/denyAssignments")).json()["value"]] == [guid(700)]
+    shown = (await studio.ask("GET", f"{GROUP}/{AUTHORIZATION}/denyAssignments")).json()["value"]
+    assert [each["name"] for each in shown if not each["properties"].get("isSystemProtected")] == [guid(700)]
 
 
 async def test_an_excluded_group_is_not_denied(studio: Studio) -> None:

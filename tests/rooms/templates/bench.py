@@ -19,7 +19,7 @@ from studiolo.kernel.operations import Operations
 from studiolo.kernel.resource import PLATFORM, Action, Caller, Catalog, Change, Draft, Invocation, JsonObject, Resource, ResourceType, Step
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms.templates import Room, room
-from studiolo.rooms.templates.backends.facade import KernelResources
+from studiolo.rooms.templates.backends.facade import KernelResources, KernelTypes
 from studiolo.rooms.templates.backends.records import StoredRecords
 from studiolo.rooms.templates.backends.seals import KeySeals
 from tests.support.kernel import GROUP, OWNER, Anything, WrittenGrants, keep
@@ -148,7 +148,7 @@ async def open_bench(path: Path, *, patience_seconds: float = 20.0, patience_of_
         resources=KernelResources(lambda: known[0], patience_seconds=patience_of_deployments),
         records=StoredRecords(store),
         seals=KeySeals(bytes(range(32))),
-        knows=lambda name: known[0].catalog.find(name) is not None,
+        types=KernelTypes(lambda: known[0]),
         tenant="t1",
         environment={"name": "Studiolo"},
     )

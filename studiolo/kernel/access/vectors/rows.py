@@ -35,6 +35,7 @@ class Fixtures(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     mg_parent: dict[str, str] = {}
     mg_of_sub: dict[str, str] = {}
     scopes: dict[str, str] = {}
+    heirs: dict[str, tuple[str, ...]] = {}
     custom: dict[str, CustomRole] = {}
     conds: dict[str, str] = {}
 
@@ -64,11 +65,12 @@ class Deny(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"no_
     da: tuple[str, ...] = ()
     nda: tuple[str, ...] = ()
     no_child: Flag = False
+    audit: Flag = False
     c: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"rows": "as"}):
-    """A decision vector. A row is principal, role, scope and perhaps a condition."""
+    """A decision vector. A row is principal, role, scope and perhaps a condition, a start and an end; the moment is `UtcNow`."""
 
     id: str
     rq: Request
@@ -100,6 +102,16 @@ class Writing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     c: str
     x: Literal["accept", "reject"]
     v: str = "2.0"
+    why: str = ""
+
+
+class Lint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition on an assignment of a role, and which of the checks L1 to L5 and L7 find something: `L1 L3`, or nothing."""
+
+    id: str
+    c: str
+    role: str
+    x: str
     why: str = ""
 
 

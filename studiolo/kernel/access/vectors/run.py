@@ -12,8 +12,9 @@ from studiolo.kernel.access.ask import Ask
 from studiolo.kernel.access.conditions import UNKNOWN, check_condition, compile_condition
 from studiolo.kernel.access.decision import decide
 from studiolo.kernel.access.explanation import explain
+from studiolo.kernel.access.lints import lint_grant
 from studiolo.kernel.access.names import blob_name
-from studiolo.kernel.access.vectors.rows import Decision, Expression, RawPath, Writing
+from studiolo.kernel.access.vectors.rows import Decision, Expression, Lint, RawPath, Writing
 from studiolo.kernel.access.vectors.world import World, full_names, unusable
 from studiolo.kernel.faults import Invalid
 
@@ -171,6 +172,11 @@ def _writing(vector: Writing, _world: World) -> tuple[str, tuple[str, ...]]:
     return "accept", ()
 
 
+def _lint(vector: Lint, world: World) -> tuple[str, tuple[str, ...]]:
+    findings = lint_grant(compile_condition(world.condition(vector.c, "c") or ""), world.role(vector.role, "role").permissions)
+    return " ".join(sorted({each.check for each in findings})), tuple(map(str, findings))
+
+
 def _path(vector: RawPath, _world: World) -> tuple[str, tuple[str, ...]]:
     try:
         name = blob_name(vector.raw)
@@ -188,5 +194,6 @@ _SECTIONS: dict[str, tuple[type[Any], Callable[[Any, World], tuple[str, tuple[st
     "decisions": (Decision, _decision),
     "expr": (Expression, _expression),
     "write": (Writing, _writing),
+    "lint": (Lint, _lint),
     "http": (RawPath, _path),
 }

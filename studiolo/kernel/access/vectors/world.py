@@ -38,7 +38,8 @@ class World:
         for group, members in fixtures.groups.items():
             for member in members:
                 self._memberships.setdefault(member, []).append(group)
-        self._hierarchy = Hierarchy(fixtures.mg_parent, fixtures.mg_of_sub)
+        heirs = {self._scope(heir, "heirs"): [self._scope(each, "heirs") for each in above] for heir, above in fixtures.heirs.items()}
+        self._hierarchy = Hierarchy(fixtures.mg_parent, fixtures.mg_of_sub, heirs)
 
     @classmethod
     def read(cls, path: Path) -> World:
@@ -73,6 +74,7 @@ class World:
     def facts(self, row: Decision) -> CompiledFacts:
         """What is known in a decision vector's world about its principal."""
         principal = row.rq.p
+        moment = full_names(row.rq.env).get(UTC_NOW)
         return CompiledFacts(
             Facts(
                 known=True,
@@ -81,19 +83,19 @@ class World:
                 assignments=tuple(self._assignment(index, each) for index, each in enumerate(row.rows)),
                 denies=tuple(self._deny(index, each) for index, each in enumerate(row.da)),
                 hierarchy=self._hierarchy,
+                moment=moment if isinstance(moment, str) else None,
             )
         )
 
     def _assignment(self, index: int, row: list[str | None]) -> Assignment:
         place = f"as[{index}]"
         match row:
-            case [str(principal), str(role), str(scope)]:
-                condition = None
-            case [str(principal), str(role), str(scope), condition]:
-                pass
+            case [str(principal), str(role), str(scope), *further] if len(further) <= 3:
+                condition, starts, ends = [*further, None, None, None][:3]
             case _:
-                raise unusable(f"{place}: write [principal, role, scope] or [principal, role, scope, condition]")
-        return Assignment(place, principal, self._role(role, place), self._scope(scope, place), self._condition(condition, place))
+                raise unusable(f"{place}: write [principal, role, scope], then perhaps a condition, a start and an end (null: none)")
+        condition = self.condition(condition, place)
+        return Assignment(place, principal, self.role(role, place), self._scope(scope, place), condition, starts=starts, ends=ends)
 
     def _deny(self, index: int, row: Deny) -> DenyAssignment:
         place = f"da[{index}]"
@@ -104,10 +106,16 @@ class World:
             (Permission(row.a, row.na, row.da, row.nda),),
             row.x,
             bool(row.no_child),
-            self._condition(row.c, place),
+            self.condition(row.c, place),
+            effect="audit" if row.audit else "enforced",
         )
 
-    def _role(self, name: str, place: str) -> Role:
+    def role(self, name: str, place: str) -> Role:
+        """The role of this name: one of the fixtures, or a built-in one.
+
+        Raises:
+            Invalid: there is none (code `InvalidVectors`).
+        """
         role = self._roles.get(name) or find_built_in_role(name)
         if role is None:
             raise unusable(f"{place}: no role is called '{name}', neither in the fixtures' custom roles nor built in")
@@ -119,7 +127,12 @@ class World:
             raise unusable(f"{place}: the fixtures know no scope '{name}'")
         return scope_key(scope)
 
-    def _condition(self, text: str | None, place: str) -> str | None:
+    def condition(self, text: str | None, place: str) -> str | None:
+        """The condition that a text is, or that it names among the fixtures.
+
+        Raises:
+            Invalid: the fixtures know no such condition, or it lacks its argument (code `InvalidVectors`).
+        """
         found = _CALL.fullmatch(text) if text is not None else None
         if text is None or found is None:
             return text

@@ -65,11 +65,15 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
-    """A stretch of a blob's bytes under one seal. `ref` is `p…` for a payload, `o…` for an object; `block` its block id."""
+    """A stretch of a blob's bytes under one seal. `ref` is `p…` for a payload, `o…` for an object; `block` its block id.
+
+    `generation` is that of the data key that sealed it.
+    """
 
     ref: str
     size: int
     block: str = ""
+    generation: int = 1
 
     @property
     def is_object(self) -> bool:
@@ -114,7 +118,8 @@ NO_CONTENT: Final = Content()
 class Blob(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A committed block blob: what its index entry holds. Times are milliseconds since the epoch.
 
-    `mark` authenticates the list of pieces of a blob that has not exactly one.
+    `mark` authenticates the list of pieces of a blob that has not exactly one; it is made with the data key's generation
+    `marked_by`.
     """
 
     size: int
@@ -128,6 +133,7 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     manifest: Manifest | None = None
     mark: str = ""
     copied: Copied | None = None
+    marked_by: int = 1
 
 
 class Staged(msgspec.Struct, frozen=True, array_like=True):
@@ -136,6 +142,7 @@ class Staged(msgspec.Struct, frozen=True, array_like=True):
     ref: str
     size: int
     at: int
+    generation: int = 1
 
 
 class Etagged(msgspec.Struct, frozen=True):

@@ -81,6 +81,11 @@ def check_block_id(text: str) -> None:
         )
 
 
+def account_of(owner: str) -> str:
+    """The account to which the owner of a key belongs."""
+    return owner.removeprefix("account/").partition("/")[0]
+
+
 def key_owner(account: str, container: str) -> tuple[str, str | None]:
     """Who owns the key that seals a container, and whose key wraps it.
 

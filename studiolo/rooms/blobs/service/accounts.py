@@ -11,6 +11,7 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Invalid, NotFound, Stale
 from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.keys import generation_of
 from studiolo.kernel.resource import PLATFORM
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, PutResource, Store, Write
 from studiolo.rooms.blobs.domain.blob import Account
@@ -95,12 +96,16 @@ class Accounts:
         raise _contended(name)
 
     async def drop(self, name: str) -> None:
-        """Forget the account and its keys: what they sealed cannot be read again. Safe to repeat."""
-        await self._store.commit(DropEntry(SPACE, name))
+        """Forget the account and its keys: what they sealed cannot be read again. Safe to repeat.
+
+        The name is given free last: whoever takes it then gets keys of its own, and a crash in between leaves none behind.
+        """
         await self._keys.destroy(f"account/{name}")
+        await self._store.commit(DropEntry(SPACE, name))
 
     async def secrets(self, account: Account) -> Secrets:
-        """The account's keys."""
+        """The account's keys. Raises as the key ring does, although they were opened before."""
+        await self._keys.keys(account.owner)
         found = self._secrets.get(account.sealed)
         if found is None:
             opened = await self._keys.open(account.owner, base64.b64decode(account.sealed), _place(account.name))
@@ -125,6 +130,17 @@ class Accounts:
             await self._replace(account, msgspec.structs.replace(old, delegation=_fresh_key(), revoked={}))
         else:
             await self._replace(account, msgspec.structs.replace(old, revoked={**old.revoked, oid: old.revoked.get(oid, 0) + 1}))
+
+    async def reseal(self, name: str) -> bool:
+        """Seal the account's keys anew if an older generation sealed them; whether it was. Nobody notices."""
+        account = await self.find(name)
+        if account is None:
+            return False
+        newest = (await self._keys.keys(account.owner)).number
+        if generation_of(base64.b64decode(account.sealed)) == newest:
+            return False
+        await self._replace(account, await self.secrets(account))
+        return True
 
     async def _replace(self, account: Account, secrets: Secrets) -> Secrets:
         entry = await self._store.entry(SPACE, account.name)

@@ -11,6 +11,7 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotFound, Stale, Unavailable
+from studiolo.kernel.keys import DataKeys
 from studiolo.kernel.store.port import ABSENT, DropEntry, DropPayload, Entry, PutEntry, Store, Write
 from studiolo.rooms.blobs.domain.blob import NO_CONTENT, NO_TEXTS, Blob, Container, Content, Copied, Etagged, Piece
 from studiolo.rooms.blobs.domain.conditions import NONE, Conditions, check_write
@@ -150,8 +151,9 @@ class Blobs:
         Raises:
             Unavailable: too many others were quicker.
         """
-        key = await self.pieces.key_of(container)
         for _ in range(_RACES):
+            keys = await self.pieces.keys_of(container)
+            use = self.pieces.using(keys.owner, keys.number)
             turn, old = await self._present(container, name)
             try:
                 check_terms(terms, old)
@@ -168,7 +170,7 @@ class Blobs:
             kept = {piece.ref for piece in draft.pieces}
             staged = await self.staged(container, name) if ends_staging else []
             lost = [piece for piece in (*lost, *map(self.index.staged_piece, staged)) if piece.ref not in kept]
-            blob, more = (draft.blob, []) if keeps_bytes else self.index.listed(container, name, key, draft.blob, draft.pieces)
+            blob, more = (draft.blob, []) if keeps_bytes else self.index.listed(container, name, keys, draft.blob, draft.pieces)
             made = Etagged(new_etag(), blob)
             writes = [
                 *draft.writes,
@@ -177,10 +179,74 @@ class Blobs:
                 *self._gone(lost, lists),
                 *(DropEntry(container.staged, entry.key, expect=entry.etag) for entry in staged),
             ]
-            if await self._is_committed(container, name, turn, made, writes):
+            is_committed = await self._is_committed(container, name, turn, made, writes)
+            del use
+            if is_committed:
                 self.committed(container, lost)
                 return made
         raise contended()
+
+    async def reseal(self, container: Container, name: str) -> bool:
+        """Seal a blob anew if an older generation of the key sealed any of it; whether it was.
+
+        Nothing about the blob changes for its readers and writers, its ETag neither. One that somebody else replaces
+        meanwhile is left alone: it is sealed by the newest generation.
+        """
+        keys = await self.pieces.keys_of(container)
+        turn, old = await self._present(container, name)
+        if old is None or (turn is not None and not await turn.is_durable()):
+            return False
+        written: list[Written] = []
+        try:
+            before = await self.index.pieces(container, name, keys, old.blob)
+            if not is_stale(old.blob, before, keys.number):
+                return False
+            for piece in before:
+                if piece.generation != keys.number:
+                    body = Body(self.pieces.plain(container, name, piece), piece.size)
+                    written.append(await self.pieces.write(container, name, body, Sums(md5=False), block=piece.block))
+            _, lists = await self.index.parts(old.blob)
+            is_done = await self._reseal(container, name, turn, old, keys, before, written, lists)
+        except Moved:
+            is_done = False
+        except Fault:
+            self._abandon(written)
+            raise
+        if not is_done:
+            self._abandon(written)
+        return is_done
+
+    async def _reseal(
+        self,
+        container: Container,
+        name: str,
+        turn: Turn | None,
+        old: Etagged,
+        keys: DataKeys,
+        before: Sequence[Piece],
+        written: Sequence[Written],
+        lists: Sequence[str],
+    ) -> bool:
+        fresh = iter(written)
+        after = [piece if piece.generation == keys.number else next(fresh).piece for piece in before]
+        blob, more = self.index.listed(container, name, keys, old.blob, after)
+        lost = [piece for piece in before if piece.generation != keys.number]
+        made = Etagged(old.etag, blob)
+        writes = [
+            *(write for one in written for write in one.writes),
+            *more,
+            PutEntry(container.blobs, Entry(name, made.etag, self.index.encode(blob)), expect=old.etag),
+            *self._gone(lost, lists),
+        ]
+        if not await self._is_committed(container, name, turn, made, writes):
+            return False
+        self._turns.linger(container.cid, name, made)
+        self.committed(container, lost)
+        return True
+
+    def _abandon(self, written: Sequence[Written]) -> None:
+        for one in written:
+            self.pieces.abandon(one)
 
     async def delete(self, container: Container, name: str, terms: Terms) -> None:
         """Remove a blob.
@@ -238,12 +304,12 @@ class Blobs:
         """
         if start == end:
             return b""
-        key = await self.pieces.key_of(container)
-        pieces = await self.index.pieces(container, name, key, found.blob)
+        keys = await self.pieces.keys_of(container)
+        pieces = await self.index.pieces(container, name, keys, found.blob)
         if len(pieces) == 1 and not pieces[0].is_object:
-            plain = await self.pieces.small(key, container, name, pieces[0])
+            plain = await self.pieces.small(keys, container, name, pieces[0])
             return plain[start:end]
-        span = self.pieces.span(key, container, name, pieces, start, end)
+        span = self.pieces.span(container, name, pieces, start, end)
         if end - start <= STRETCH and len(pieces) == 1:
             return await self._joined(span.next, end - start)
         held = self.pieces.hold(pieces)
@@ -311,8 +377,7 @@ class Blobs:
         except Unavailable:
             raise
         except Fault:
-            for one in written:
-                self.pieces.abandon(one)
+            self._abandon(written)
             raise
 
     async def _foresee(self, container: Container, name: str, terms: Terms) -> None:
@@ -359,6 +424,11 @@ def check_terms(terms: Terms, old: Etagged | None) -> None:
             "This request may create blobs and not replace them: it lacks blobs/write, or its signature lacks 'w'.",
             code="AuthorizationPermissionMismatch",
         )
+
+
+def is_stale(blob: Blob, pieces: Sequence[Piece], newest: int) -> bool:
+    """Whether an older generation of the key than the newest sealed any of a blob."""
+    return any(piece.generation != newest for piece in pieces) or bool(blob.mark and blob.marked_by != newest)
 
 
 def absent() -> NotFound:

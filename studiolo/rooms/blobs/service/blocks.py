@@ -11,7 +11,7 @@ from studiolo.rooms.blobs.domain.blob import MAX_BLOCKS, Blob, Container, Etagge
 from studiolo.rooms.blobs.service.blobs import Blobs, Check, Draft, Facts, Terms, absent, now_ms
 from studiolo.rooms.blobs.service.containers import contended, new_etag
 from studiolo.rooms.blobs.service.index import SEPARATOR
-from studiolo.rooms.blobs.service.pieces import Body, Moved, Written
+from studiolo.rooms.blobs.service.pieces import Body, Moved, Sums, Written
 
 Source: TypeAlias = Literal["Committed", "Uncommitted", "Latest"]
 _RACES = 20
@@ -66,11 +66,11 @@ class Blocks:
         """
         if len(asked) > MAX_BLOCKS:
             raise Invalid(f"The list has {len(asked)} blocks; a blob can have {MAX_BLOCKS}.", code="BlockListTooLong")
-        key = await self._blobs.pieces.key_of(container)
 
         async def draw(old: Etagged | None) -> Draft:
+            keys = await self._blobs.pieces.keys_of(container)
             staged = {piece.block: piece for piece in await self._staged(container, name)}
-            pieces = await self._blobs.index.pieces(container, name, key, old.blob) if old and old.blob.size else ()
+            pieces = await self._blobs.index.pieces(container, name, keys, old.blob) if old and old.blob.size else ()
             chosen = _chosen(asked, {piece.block: piece for piece in pieces}, staged)
             now = now_ms()
             blob = Blob(
@@ -92,14 +92,14 @@ class Blocks:
         Raises:
             NotFound: there is neither a blob nor a staged block (code `BlobNotFound`).
         """
-        key = await self._blobs.pieces.key_of(container)
+        keys = await self._blobs.pieces.keys_of(container)
         for _ in range(_RACES):
             found = await self._blobs.find(container, name)
             staged = await self._staged(container, name)
             if found is None and not staged:
                 raise absent()
             try:
-                pieces = await self._blobs.index.pieces(container, name, key, found.blob) if found and found.blob.size else ()
+                pieces = await self._blobs.index.pieces(container, name, keys, found.blob) if found and found.blob.size else ()
             except Moved:
                 continue
             return BlockLists(found, [piece for piece in pieces if piece.block], staged)
@@ -129,7 +129,7 @@ class Blocks:
     async def _put(self, container: Container, name: str, written: Written) -> None:
         piece = written.piece
         key = self._blobs.index.staged_key(name, piece.block)
-        fresh = Entry(key, new_etag(), self._blobs.index.encode(Staged(piece.ref, piece.size, now_ms())))
+        fresh = Entry(key, new_etag(), self._blobs.index.encode(Staged(piece.ref, piece.size, now_ms(), piece.generation)))
         for _ in range(_RACES):
             old = await self._store.entry(container.staged, key)
             lost = [self._blobs.index.staged_piece(old)] if old else []
@@ -141,6 +141,28 @@ class Blocks:
             self._blobs.committed(container, lost)
             return
         raise contended()
+
+    async def reseal(self, container: Container, entry: Entry) -> bool:
+        """Seal a staged block anew if an older generation of the key sealed it; whether it was.
+
+        Raises nothing if it is committed, replaced or dropped meanwhile: then it is left alone.
+        """
+        old, pieces = self._blobs.index.staged(entry), self._blobs.pieces
+        name, _, block = entry.key.rpartition(SEPARATOR)
+        piece = self._blobs.index.staged_piece(entry)
+        if old.generation == (await pieces.keys_of(container)).number:
+            return False
+        try:
+            body = Body(pieces.plain(container, name, piece), piece.size)
+            written = await pieces.write(container, name, body, Sums(md5=False), block=block)
+        except Moved:
+            return False
+        fresh = Staged(written.piece.ref, written.piece.size, old.at, written.piece.generation)
+        with self._blobs.giving_up([written]):
+            put = PutEntry(container.staged, Entry(entry.key, new_etag(), self._blobs.index.encode(fresh)), expect=entry.etag)
+            await self._store.commit(*written.writes, put, *pieces.dropped([piece]))
+        self._blobs.committed(container, [piece])
+        return True
 
     async def _staged(self, container: Container, name: str) -> list[Piece]:
         return [self._blobs.index.staged_piece(entry) for entry in await self._blobs.staged(container, name)]

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from studiolo.kernel import clock
+from studiolo.kernel.keys import DataKeys
 from studiolo.kernel.store.port import Entry, PutPayload, Store, Write
 from studiolo.rooms.blobs.domain.blob import Blob, Container, Etagged, Manifest, Piece, Staged
 from studiolo.rooms.blobs.domain.sealing import check_mark, mark_of
@@ -56,29 +57,29 @@ class Index:
     def staged_piece(entry: Entry) -> Piece:
         """The piece that a staged block's entry names."""
         staged = _decode_staged(entry.doc)
-        return Piece(staged.ref, staged.size, entry.key.rpartition(SEPARATOR)[2])
+        return Piece(staged.ref, staged.size, entry.key.rpartition(SEPARATOR)[2], staged.generation)
 
     @staticmethod
     def staged(entry: Entry) -> Staged:
         """A staged block."""
         return _decode_staged(entry.doc)
 
-    def listed(self, container: Container, name: str, key: bytes, blob: Blob, pieces: Sequence[Piece]) -> tuple[Blob, list[Write]]:
+    def listed(self, container: Container, name: str, keys: DataKeys, blob: Blob, pieces: Sequence[Piece]) -> tuple[Blob, list[Write]]:
         """The blob with these pieces, and the payloads that hold their list if it is long.
 
         A blob of one piece needs no mark: that piece's own seal is bound to the blob's name and its length.
         """
         if len(pieces) == 1 and not pieces[0].block:
             return msgspec.structs.replace(blob, pieces=tuple(pieces), manifest=None, mark=""), []
-        mark = mark_of(key, place_of(container, name), blob.size, pieces)
+        blob = msgspec.structs.replace(blob, mark=mark_of(keys.key, place_of(container, name), blob.size, pieces), marked_by=keys.number)
         if len(pieces) <= _INLINE_PIECES:
-            return msgspec.structs.replace(blob, pieces=tuple(pieces), manifest=None, mark=mark), []
+            return msgspec.structs.replace(blob, pieces=tuple(pieces), manifest=None), []
         manifest = Manifest("m" + clock.new_tag() + clock.new_tag(), -(-len(pieces) // _PIECES_PER_PART), len(pieces))
         parts = [_encode_pieces(pieces[at : at + _PIECES_PER_PART]) for at in range(0, len(pieces), _PIECES_PER_PART)]
         writes: list[Write] = [PutPayload(ref, data) for ref, data in zip(manifest.payloads(), parts, strict=True)]
-        return msgspec.structs.replace(blob, pieces=(), manifest=manifest, mark=mark), writes
+        return msgspec.structs.replace(blob, pieces=(), manifest=manifest), writes
 
-    async def pieces(self, container: Container, name: str, key: bytes, blob: Blob) -> tuple[Piece, ...]:
+    async def pieces(self, container: Container, name: str, keys: DataKeys, blob: Blob) -> tuple[Piece, ...]:
         """The blob's pieces in order, checked against its mark.
 
         Raises:
@@ -91,7 +92,7 @@ class Index:
         if known is not None:
             return known
         pieces, _ = await self.parts(blob)
-        check_mark(key, place_of(container, name), blob.size, pieces, blob.mark)
+        check_mark(keys.of(blob.marked_by), place_of(container, name), blob.size, pieces, blob.mark)
         if blob.manifest is not None:
             if len(self._lists) >= _REMEMBERED:
                 self._lists.clear()

@@ -11,9 +11,11 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from weakref import WeakSet
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Invalid
+from studiolo.kernel.keys import DataKeys
 from studiolo.kernel.store.port import DropPayload, PutPayload, Store, Write
 from studiolo.rooms.blobs.domain.blob import SMALL_BYTES, Container, Piece
 from studiolo.rooms.blobs.domain.checksums import Crc64
@@ -53,11 +55,25 @@ class Body(NamedTuple):
     size: int
 
 
+class Use:
+    """That a writer seals with one generation of a key: from before its first byte until it is published or given up."""
+
+    __slots__ = ("__weakref__", "generation", "owner")
+
+    def __init__(self, owner: str, generation: int) -> None:
+        self.owner = owner
+        self.generation = generation
+
+
 class Written(NamedTuple):
-    """A piece that lies sealed, and the writes that the commit which publishes it must hold."""
+    """A piece that lies sealed, and the writes that the commit which publishes it must hold.
+
+    While somebody has it, the key that sealed it is in use.
+    """
 
     piece: Piece
     writes: tuple[Write, ...]
+    use: Use
 
 
 class Moved(Exception):
@@ -72,10 +88,35 @@ class Pieces:
         self._objects = objects
         self._keys = keys
         self._loose = loose
+        self._uses: WeakSet[Use] = WeakSet()
 
-    async def key_of(self, container: Container) -> bytes:
-        """The data key that seals what lies in a container."""
-        return await self._keys.data_key(container.owner, container.parent)
+    async def keys_of(self, container: Container) -> DataKeys:
+        """The data keys that seal what lies in a container. Raises as the key ring does."""
+        return await self._keys.keys(container.owner, container.parent)
+
+    def using(self, owner: str, generation: int) -> Use:
+        """Say that a generation of an owner's key is in use, for as long as the result is kept."""
+        use = Use(owner, generation)
+        self._uses.add(use)
+        return use
+
+    def in_use(self, owner: str, newest: int) -> bool:
+        """Whether somebody still seals, or reads what was sealed, with an older generation of the owner's key than the newest."""
+        return any(use.owner == owner and use.generation < newest for use in self._uses)
+
+    async def plain(self, container: Container, blob: str, piece: Piece) -> AsyncIterator[bytes]:
+        """The plain bytes of one piece, as a body that arrives.
+
+        Raises:
+            Moved: it is gone.
+            Damaged: it does not open.
+        """
+        if piece.size == 0 or not piece.is_object:
+            yield await self.small(await self.keys_of(container), container, blob, piece)
+            return
+        span = self.span(container, blob, (piece,), 0, piece.size)
+        while (part := await span.next()) is not None:
+            yield bytes(part)
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,21 +127,22 @@ class Pieces:
             Invalid: fewer or more bytes came than were announced (code `IncompleteBody`); nothing is kept.
         """
         place = place_of(container, blob)
-        key = await self.key_of(container)
+        keys = await self.keys_of(container)
+        use, key = self.using(keys.owner, keys.number), keys.key
         if body.size <= SMALL_BYTES:
             data = b"".join([chunk async for chunk in body.chunks])
             _check_length(len(data), body.size)
             sums.update(data)
-            piece = Piece("p" + clock.new_tag() + clock.new_tag(), body.size, block)
-            return Written(piece, (PutPayload(piece.ref, bytes(Seal(key, place, piece).seal(data))),))
-        piece = Piece(await self._loose.take(), body.size, block)
+            piece = Piece("p" + clock.new_tag() + clock.new_tag(), body.size, block, keys.number)
+            return Written(piece, (PutPayload(piece.ref, bytes(Seal(key, place, piece).seal(data))),), use)
+        piece = Piece(await self._loose.take(), body.size, block, keys.number)
         try:
             async with aclosing(_sealed(Seal(key, place, piece), body, sums)) as stretches:
                 await self._objects.write(piece.ref, stretches)
         except BaseException:
             self._loose.discard([piece.ref])
             raise
-        return Written(piece, tuple(self._loose.kept([piece.ref])))
+        return Written(piece, tuple(self._loose.kept([piece.ref])), use)
 
     def abandon(self, written: Written) -> None:
         """Give up what was written and will not be published."""
@@ -120,11 +162,15 @@ class Pieces:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def span(self, key: bytes, container: Container, blob: str, pieces: Sequence[Piece], start: int, end: int) -> Span:
-        """A half-open, non-empty span of plain bytes over consecutive pieces, to be read."""
-        return Span(self._fetch, key, place_of(container, blob), _plan(pieces, start, end))
+    def span(self, container: Container, blob: str, pieces: Sequence[Piece], start: int, end: int) -> Span:
+        """A half-open, non-empty span of plain bytes over consecutive pieces, to be read.
 
-    async def small(self, key: bytes, container: Container, blob: str, piece: Piece) -> bytes:
+        The keys are asked for part by part: a long download ends when its key does.
+        """
+        use = self.using(container.owner, min(piece.generation for piece in pieces))
+        return Span(self._fetch, lambda: self.keys_of(container), place_of(container, blob), _plan(pieces, start, end), use)
+
+    async def small(self, keys: DataKeys, container: Container, blob: str, piece: Piece) -> bytes:
         """All plain bytes of a piece that lies as a payload.
 
         Raises:
@@ -134,7 +180,7 @@ class Pieces:
         sealed = await self._store.payload(piece.ref)
         if sealed is None:
             raise Moved(piece.ref)
-        return bytes(Seal(key, place_of(container, blob), piece).open(sealed))
+        return bytes(Seal(keys.of(piece.generation), place_of(container, blob), piece).open(sealed))
 
     def hold(self, pieces: Iterable[Piece]) -> ExitStack:
         """Keep pieces from being removed until the result is closed."""
@@ -167,9 +213,12 @@ class _Part(NamedTuple):
 class Span:
     """Reads a span part by part, each no longer than a stretch."""
 
-    def __init__(self, fetch: Fetch, key: bytes, place: tuple[str, str, str], plan: Iterator[_Part]) -> None:
+    def __init__(
+        self, fetch: Fetch, keys: Callable[[], Awaitable[DataKeys]], place: tuple[str, str, str], plan: Iterator[_Part], use: Use
+    ) -> None:
+        self._use = use
         self._fetch = fetch
-        self._key = key
+        self._keys = keys
         self._place = place
         self._plan = plan
         self._ref = ""
@@ -186,8 +235,9 @@ class Span:
         if part is None:
             return None
         piece = part.piece
+        keys = await self._keys()
         if self._seal is None or self._ref != piece.ref:
-            self._seal, self._ref = Seal(self._key, self._place, piece), piece.ref
+            self._seal, self._ref = Seal(keys.of(piece.generation), self._place, piece), piece.ref
         low, high = sealed_span(part.first, part.beyond, piece.size)
         sealed = await self._fetch(piece.ref, low, high)
         if len(sealed) != high - low:

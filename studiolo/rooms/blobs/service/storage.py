@@ -14,6 +14,7 @@ from studiolo.rooms.blobs.domain.blob import Account, Content
 from studiolo.rooms.blobs.domain.names import key_owner
 from studiolo.rooms.blobs.ports import Keys, Objects
 from studiolo.rooms.blobs.service.accounts import SPACE, Accounts
+from studiolo.rooms.blobs.service.anew import Anew
 from studiolo.rooms.blobs.service.blobs import Blobs, Check, Facts, Terms, once
 from studiolo.rooms.blobs.service.blocks import Blocks
 from studiolo.rooms.blobs.service.containers import Containers
@@ -44,6 +45,7 @@ class Storage:
         self.blobs = Blobs(store, index, pieces, self.purge)
         self.blocks = Blocks(store, self.blobs)
         self.lister = Lister(store, index, self.blocks)
+        self.anew = Anew(store, self.accounts, self.containers, self.blobs, self.blocks)
         self._expiry: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -9,10 +9,13 @@ refused and drawn again. Nothing is told to a caller before it is durable, a ref
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from studiolo.rooms.blobs.domain.blob import Etagged
+
+_LINGER_SECONDS = 60.0
 
 
 class Turn:
@@ -39,10 +42,27 @@ class Turns:
 
     def __init__(self) -> None:
         self._newest: dict[tuple[str, str], Turn] = {}
+        self._lingering: deque[tuple[float, tuple[str, str], Turn]] = deque()
 
     def newest(self, cid: str, name: str) -> Turn | None:
         """The last state that was handed to the store and is not known to be durable."""
         return self._newest.get((cid, name))
+
+    def linger(self, cid: str, name: str, made: Etagged) -> None:
+        """Keep a durable state that has its predecessor's ETag as the newest turn for a while.
+
+        Who drew on the predecessor would not be refused by the ETag, so it must be by the turn.
+        """
+        turn = Turn(made)
+        turn.settle(is_durable=True)
+        now = asyncio.get_running_loop().time()
+        if (cid, name) not in self._newest:
+            self._newest[cid, name] = turn
+            self._lingering.append((now + _LINGER_SECONDS, (cid, name), turn))
+        while self._lingering and self._lingering[0][0] < now:
+            _, place, old = self._lingering.popleft()
+            if self._newest.get(place) is old:
+                del self._newest[place]
 
     @contextmanager
     def take(self, cid: str, name: str, made: Etagged | None) -> Generator[None]:

@@ -93,7 +93,9 @@ class Copies:
             found = await self._storage.blobs.find(container, asked.address.blob) if container else None
             await asked.may_read(permit, found)
         except (Forbidden, Unauthenticated) as refusal:
-            raise Forbidden(f"The copy's source cannot be read: {refusal.message}", code="CannotVerifyCopySource") from None
+            unread = Forbidden(f"The copy's source cannot be read: {refusal.message}", code="CannotVerifyCopySource")
+            unread.decision = refusal.decision
+            raise unread from None
         if container is None or found is None:
             raise NotFound("The copy's source does not exist.", code="CannotVerifyCopySource")
         check_read(conditions_of(call.headers, prefix="x-ms-source-"), found.etag, found.blob.modified)

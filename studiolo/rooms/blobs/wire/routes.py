@@ -99,7 +99,7 @@ def _container_routes(storage: Storage, door: Door) -> list[Route]:
         Route(
             "POST",
             "/",
-            Guard((DELEGATE,), is_data=False),
+            Guard((DELEGATE,), is_data=False, is_secret=True),
             operations.delegate,
             {"restype": "service", "comp": "userdelegationkey"},
             "Get User Delegation Key",

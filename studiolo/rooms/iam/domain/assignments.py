@@ -1,22 +1,23 @@
 """Role assignments: who holds which role where, and under which condition.
 
 A principal and a role meet at a scope at most once. Assignments are made and removed, not turned into others: only the
-condition and the description of one can change.
+condition, the description and the schedule of one can change.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from studiolo.kernel.access.conditions import check_condition
-from studiolo.kernel.access.scopes import ROOT, scope_key
+from studiolo.kernel.access.scopes import FLAT, ROOT, scope_key
 from studiolo.kernel.faults import Conflict, Invalid, NotFound
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Change, Draft, JsonObject, Resource
+from studiolo.rooms.iam.domain.ownership import owned_by
 from studiolo.rooms.iam.domain.principals import GUID, KINDS, candidates
 from studiolo.rooms.iam.domain.roles import (
     ROLE_ASSIGNMENTS,
@@ -28,6 +29,7 @@ from studiolo.rooms.iam.domain.roles import (
     is_assignable,
     role_id,
 )
+from studiolo.rooms.iam.domain.schedules import schedule
 
 _MAX_DESCRIPTION = 1024
 _BAG: Final = ROLE_ASSIGNMENTS
@@ -43,12 +45,19 @@ class Properties(msgspec.Struct, rename="camel"):
     scope: str
     condition: str | None = None
     condition_version: str | None = None
+    start_date_time: str | None = None
+    end_date_time: str | None = None
 
 
 class Private(msgspec.Struct, rename="camel"):
-    """What is kept beside it. `principal_since` is the birth of the principal; none if it did not exist yet."""
+    """What is kept beside it.
+
+    `principal_since` is the birth of the principal; none if it did not exist yet. `owner` is the resource whose identity
+    the platform granted this to; such an assignment is the platform's own.
+    """
 
     principal_since: str | None = None
+    owner: str | None = None
 
 
 def scope_of(assignment: ResourceId) -> str:
@@ -56,8 +65,8 @@ def scope_of(assignment: ResourceId) -> str:
     return assignment.scope.text if assignment.scope else ROOT
 
 
-def admit(change: Change) -> Draft:
-    """An assignment.
+def admit(change: Change, chain_of: Callable[[str], Collection[str]] = FLAT.chain) -> Draft:
+    """An assignment. `chain_of` tells which scopes a role for one at a scope may be assignable at.
 
     Raises:
         Invalid: the name is no GUID, the principal is unknown or of another type, the condition cannot be written
@@ -81,7 +90,7 @@ def admit(change: Change) -> Draft:
             raise Conflict(
                 "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.", code="RoleAssignmentUpdateNotPermitted"
             )
-    _check_role(change, guid, scope)
+    _check_role(change, guid, scope, chain_of(scope_key(scope)))
     rival = change.fact(rival_key(principal, guid, scope))
     if rival is not None and rival.id.key != change.id.key:
         raise Conflict(
@@ -105,8 +114,11 @@ def admit(change: Change) -> Draft:
         updatedOn=first.get("updatedOn"),
         updatedBy=first.get("updatedBy"),
         **_condition(found),
+        **schedule(change),
+        assignmentState=None,
     )
-    draft = msgspec.structs.replace(draft, private={"principalSince": since} if since else {})
+    kept = {"principalSince": since, "owner": _owner(change, holder)}
+    draft = msgspec.structs.replace(draft, private={name: value for name, value in kept.items() if value})
     if change.old is not None and (draft.properties, draft.private) == (change.old.properties, change.old.private):
         return draft  # repeating a PUT changes nothing, not even the time of the last update
     return draft.with_properties(updatedOn=change.at, updatedBy=change.caller.oid)
@@ -132,9 +144,10 @@ def rival_key(principal: str, guid: str, scope: str) -> str:
 
 def attributes(change: Change) -> tuple[JsonObject, JsonObject]:
     """What conditions on the right to assign see: the asked-for assignment on a write, the stored one on a delete."""
+    owner = owned_by(change.old.private.get("owner") if change.old else None)
     if change.is_delete:
-        return {}, _bag(change.old.properties) if change.old else {}
-    return _bag(change.new.properties), {}
+        return {}, {**_bag(change.old.properties), **owner} if change.old else {}
+    return _bag(change.new.properties), owner
 
 
 def _bag(found: Mapping[str, Any]) -> JsonObject:
@@ -165,11 +178,6 @@ def facets(assignment: Resource) -> Iterable[str]:
     found = assignment.properties
     guid = guid_of(found["roleDefinitionId"])
     return [by_principal(found["principalId"]), by_role(guid), by_meeting(found["principalId"], guid, found["scope"])]
-
-
-def deny_facets(deny: Resource) -> Iterable[str]:
-    """Whom a deny assignment names."""
-    return [by_principal(str(each["id"])) for each in deny.properties.get("principals", ())]
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -237,7 +245,7 @@ def _wanted_type(found: Mapping[str, Any]) -> str | None:
     return kind
 
 
-def _check_role(change: Change, guid: str, scope: str) -> None:
+def _check_role(change: Change, guid: str, scope: str, chain: Collection[str]) -> None:
     role = change.fact(role_id(guid).key) or change.fact(by_guid_key(guid))
     if role is None:
         raise NotFound(
@@ -245,7 +253,7 @@ def _check_role(change: Change, guid: str, scope: str) -> None:
             code="RoleDefinitionDoesNotExist",
             target="properties.roleDefinitionId",
         )
-    if not is_assignable(role, scope):
+    if not is_assignable(role, chain):
         scopes = ", ".join(role.properties.get("assignableScopes", ())[:5])
         raise Invalid(
             f"The role '{role.properties.get('roleName')}' cannot be assigned at '{scope}': its assignable scopes are {scopes}.",
@@ -284,6 +292,15 @@ def _kind(principal: str, holder: Resource | None, wanted_type: str | None, tena
             target="properties.principalType",
         )
     return kind
+
+
+def _owner(change: Change, holder: Resource | None) -> str | None:
+    """The resource that owns the assignment: one that the platform made for the resource's own identity."""
+    if change.old is not None and (kept := change.old.private.get("owner")) is not None:
+        return kept
+    if not change.caller.is_platform or holder is None or holder.properties.get("servicePrincipalType") != "ManagedIdentity":
+        return None
+    return next(iter(holder.properties.get("alternativeNames") or ()), holder.id.text)
 
 
 def _description(found: Mapping[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ BLOB = "blob"
 VAULT = "vault"
 MODEL = "model"
 ML = "ml"
+GRAPH = "graph"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def audiences_of(origins: Iterable[str], *, ml: Iterable[str] = (), vaults: Iter
         {
             ARM: ours,
             ML: ours | {_plain(name) for name in ml} | {"https://ai.azure.com"},
+            GRAPH: ours | {"https://graph.microsoft.com"},
             BLOB: ours | {"https://storage.azure.com"},
             VAULT: ours | {"https://vault.azure.net"} | {_plain(name) for name in vaults},
             MODEL: ours | {"https://cognitiveservices.azure.com", "https://ai.azure.com"} | {_plain(name) for name in ml},

@@ -10,19 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, Resource
+from studiolo.rooms.iam.domain.clients import EVERYBODYS, checked_client
 
 USERS: Final = "Studiolo.Directory/users"
 GROUPS: Final = "Studiolo.Directory/groups"
 SERVICE_PRINCIPALS: Final = "Studiolo.Directory/servicePrincipals"
 APPLICATIONS: Final = "Studiolo.Directory/applications"
+SIGN_IN_POLICIES: Final = "Studiolo.Directory/signInPolicies"
 PRINCIPAL_TYPES: Final = (USERS, GROUPS, SERVICE_PRINCIPALS)
 KINDS: Final[Mapping[str, str]] = {USERS.lower(): "User", GROUPS.lower(): "Group", SERVICE_PRINCIPALS.lower(): "ServicePrincipal"}
 GIVES_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 ATTRIBUTES: Final = "Microsoft.Directory/CustomSecurityAttributes/Id"
 GUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+NOT_BEFORE: Final = "notBefore"
+"""The private property that holds the moment of a principal's last sign-out everywhere."""
+ENFORCED: Final = "enforced"
 _MAX_NAME = 256
 _MAX_MEMBERS = 10_000
 _MAX_NEW_MEMBERS = 1_000
@@ -31,7 +38,11 @@ _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who can hold roles. `since` tells this one from an earlier one of the same id."""
+    """Somebody who can hold roles. `since` tells this one from an earlier one of the same id.
+
+    What was given out before `not_before` (a moment, empty for never) proves nothing any more: tokens, sessions, leave
+    given to applications.
+    """
 
     oid: str
     kind: str
@@ -40,6 +51,9 @@ class Principal:
     since: str
     application: str = ""
     resource_id: str = ""
+    shown_name: str = ""
+    not_before: str = ""
+    needs_second_factor: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -64,11 +78,15 @@ def principal_of(resource: Resource) -> Principal:
         since=resource.system.created_at,
         application=found.get("appId") or "",
         resource_id=next(iter(found.get("alternativeNames") or ()), ""),
-        attributes=_attributes(found.get("customSecurityAttributes") or {}),
+        shown_name=found.get("displayName") or "",
+        not_before=resource.private.get(NOT_BEFORE) or "",
+        needs_second_factor=found.get("perUserMfaState") == ENFORCED,
+        attributes=custom_attributes(found.get("customSecurityAttributes") or {}),
     )
 
 
-def _attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def custom_attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Custom security attributes by their names in conditions."""
     return {f"{ATTRIBUTES}:{group}_{name}": value for group, values in sets.items() for name, value in values.items()}
 
 
@@ -83,7 +101,28 @@ def admit_user(change: Change) -> Draft:
     for member in ("userPrincipalName", "mail"):
         if found.get(member):
             found[member] = _address(found, member)
-    return change.new.with_properties(**{**found, "accountEnabled": _flag(found), **_checked_attributes(found)})
+    if (state := found.get("perUserMfaState")) not in (None, "disabled", ENFORCED):
+        raise Invalid(f"'perUserMfaState' is disabled or {ENFORCED}, not '{str(state)[:50]}'.", target="properties.perUserMfaState")
+    name = found.get("userPrincipalName")
+    rival = change.fact(f"{USERS}#{by_address(name)}") if name else None
+    if rival is not None and rival.id.key != change.id.key:
+        raise Conflict(f"Another user signs in as '{name}' already.", code="UserPrincipalNameExists", target="properties.userPrincipalName")
+    admitted = change.new.with_properties(**{**found, "accountEnabled": _flag(found), **_checked_attributes(found)})
+    return signed_out_if_disabled(change, admitted)
+
+
+def user_kin(change: Change) -> Sequence[tuple[str, str]]:
+    """The user that signs in by the wished name already, by type and facet."""
+    name = change.new.properties.get("userPrincipalName")
+    return [(USERS, by_address(name))] if isinstance(name, str) and name else []
+
+
+def signed_out_if_disabled(change: Change, admitted: Draft) -> Draft:
+    """Whoever is switched off is signed out: switched on again, they begin anew."""
+    was_on = change.old is not None and change.old.properties.get("accountEnabled") is not False
+    if not was_on or admitted.properties.get("accountEnabled") is not False:
+        return admitted
+    return msgspec.structs.replace(admitted, private={**admitted.private, NOT_BEFORE: change.at})
 
 
 def admit_group(change: Change) -> Draft:
@@ -146,7 +185,16 @@ def admit_application(change: Change) -> Draft:
             code="NotWritable",
             target="properties.passwordCredentials",
         )
-    return change.new.with_properties(displayName=_name(found, "displayName"), appId=change.id.name.lower(), passwordCredentials=None)
+    if found.get("keyCredentials"):
+        raise Invalid(
+            "Certificates are not written with the application: POST its action addKey.",
+            code="NotWritable",
+            target="properties.keyCredentials",
+        )
+    if change.id.name.lower() in EVERYBODYS:
+        raise Conflict(f"'{change.id.name}' is the client id of a known program; register under another one.", code="ClientIdReserved")
+    kept = {"displayName": _name(found, "displayName"), "appId": change.id.name.lower(), **checked_client(found)}
+    return change.new.with_properties(**kept, passwordCredentials=None, keyCredentials=None)
 
 
 def admit_service_principal(change: Change) -> Draft:
@@ -179,9 +227,10 @@ def admit_service_principal(change: Change) -> Draft:
         if rival is not None and rival.id.key != change.id.key:
             raise Conflict(f"The application '{app_id}' has the service principal '{rival.name}' already.", code="ServicePrincipalExists")
     kept = {"appId": app_id, "servicePrincipalType": kind, "alternativeNames": found.get("alternativeNames") or None}
-    return change.new.with_properties(
+    admitted = change.new.with_properties(
         **{**found, **kept, "displayName": _name(found, "displayName"), "accountEnabled": _flag(found), **_checked_attributes(found)}
     )
+    return signed_out_if_disabled(change, admitted)
 
 
 def service_principal_needs(change: Change) -> Sequence[ResourceId]:
@@ -277,6 +326,15 @@ def finds(query: Mapping[str, str]) -> str | None:
 
 
 # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def admit_policy(change: Change) -> Draft:
+    """What is asked of everybody who signs in with a password: `secondFactor` is optional or required."""
+    _plain_envelope(change)
+    wanted = change.new.properties.get("secondFactor") or "optional"
+    if wanted not in ("optional", "required"):
+        raise Invalid(f"'secondFactor' is optional or required, not '{str(wanted)[:50]}'.", target="properties.secondFactor")
+    return change.new.with_properties(secondFactor=wanted)
 
 
 def _plain_envelope(change: Change) -> None:

@@ -18,14 +18,13 @@ def unknown_tenant(tenant: str) -> Invalid:
 
 def unsupported_grant(grant: str) -> Invalid:
     """A way of signing in that is not offered."""
-    text = f"The app requested an unsupported grant type '{grant[:100]}'. This server offers client_credentials with a client secret."
+    text = f"The app requested an unsupported grant type '{grant[:100]}'."
+    if grant == "password":
+        text += (
+            " A program never gets a person's password here: sign in with a browser or with a device code, or give the program a secret "
+            "or certificate of its own."
+        )
     return Invalid(text, code="unsupported_grant_type", info={"aadsts": 70003})
-
-
-def unsupported_assertion() -> Invalid:
-    """A client that proves itself with a certificate."""
-    text = "Client assertions (certificates, federated identities) are not offered; send client_id and client_secret."
-    return Invalid(text, code="invalid_client", info={"aadsts": 7000218})
 
 
 def invalid_scope(scope: str) -> Invalid:
@@ -77,6 +76,82 @@ def expired_secret(client: str) -> Unauthenticated:
 def disabled_client(client: str) -> Invalid:
     """The service principal was switched off."""
     return Invalid(f"Application '{client}' is disabled.", code="unauthorized_client", info={"aadsts": 7000112})
+
+
+def wrong_assertion(client: str, why: str) -> Unauthenticated:
+    """The client's assertion proves nothing."""
+    text = f"Client assertion of app '{client}' is not accepted: {why}."
+    return Unauthenticated(text, code="invalid_client", info={"aadsts": 700027})
+
+
+def missing_proof() -> Unauthenticated:
+    """A confidential client did not prove itself."""
+    text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+    return Unauthenticated(text, code="invalid_client", info={"aadsts": 7000218})
+
+
+def public_proof(client: str) -> Unauthenticated:
+    """A public client sent a secret, which it cannot keep."""
+    text = f"Client '{client}' is public so neither 'client_assertion' nor 'client_secret' should be presented."
+    return Unauthenticated(text, code="invalid_client", info={"aadsts": 700025})
+
+
+def not_public(client: str) -> Unauthenticated:
+    """A confidential client asked for what only public ones get."""
+    text = f"App '{client}' is not marked as a public client ('isFallbackPublicClient'), so it cannot use this grant without a proof."
+    return Unauthenticated(text, code="invalid_client", info={"aadsts": 7000218})
+
+
+def unknown_scope(scope: str) -> Invalid:
+    """The resource has no such permission."""
+    text = f"The provided value for the input parameter 'scope' is not valid. The scope '{scope[:200]}' does not exist."
+    return Invalid(text, code="invalid_scope", info={"aadsts": 70011})
+
+
+def dead_refresh_token() -> Invalid:
+    """No refresh token, or one that was taken back or has ended."""
+    text = "The refresh token is not valid: it expired, was revoked, or is another client's. Sign in again."
+    return Invalid(text, code="invalid_grant", info={"aadsts": 70043})
+
+
+def reused_refresh_token() -> Invalid:
+    """A refresh token that was used before: two hold it."""
+    text = (
+        "The refresh token was used before, so somebody else may hold a copy: everything that was given with it is revoked. Sign in again."
+    )
+    return Invalid(text, code="invalid_grant", info={"aadsts": 50089})
+
+
+def bad_code() -> Invalid:
+    """No authorization code, or one that has ended or is another client's."""
+    text = "The provided authorization code is invalid or has expired."
+    return Invalid(text, code="invalid_grant", info={"aadsts": 70008})
+
+
+def reused_code() -> Invalid:
+    """An authorization code that was redeemed before."""
+    text = "OAuth2 Authorization code was already redeemed; what was given for it is revoked. Sign in again."
+    return Invalid(text, code="invalid_grant", info={"aadsts": 54005})
+
+
+def bad_verifier() -> Invalid:
+    """The proof key of the code does not fit (RFC 7636)."""
+    text = "The Code_Verifier does not match the code_challenge supplied in the authorization request."
+    return Invalid(text, code="invalid_grant", info={"aadsts": 501481})
+
+
+def bad_assertion(why: str) -> Invalid:
+    """The token on whose behalf somebody acts proves nothing."""
+    return Invalid(f"AssertionFailed: the assertion is not accepted: {why}.", code="invalid_grant", info={"aadsts": 500131})
+
+
+def no_leave(client: str, resource: str) -> Invalid:
+    """An application may not use a resource on behalf of people."""
+    text = (
+        f"The application '{client}' may not use '{resource[:200]}' on behalf of its users: whoever administers it adds the resource to "
+        "its 'delegatedResources'."
+    )
+    return Invalid(text, code="invalid_grant", info={"aadsts": 65001, "suberror": "consent_required"})
 
 
 def number_of(fault: Fault) -> int:

@@ -8,7 +8,7 @@ data actions in a role for a management group.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from studiolo.kernel.access.conditions import check_condition
@@ -17,7 +17,7 @@ from studiolo.kernel.access.scopes import scope_key
 from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, JsonObject, Resource
-from studiolo.rooms.iam.domain.principals import GUID
+from studiolo.rooms.iam.domain.principals import GIVES_ROLES, GUID
 
 ROLE_DEFINITIONS: Final = "Microsoft.Authorization/roleDefinitions"
 ROLE_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments"
@@ -134,7 +134,7 @@ def admit(change: Change) -> Draft:
     if len(found.get("description") or "") > _MAX_DESCRIPTION:
         raise Invalid(f"'description' has at most {_MAX_DESCRIPTION} characters.", target="properties.description")
     scopes = _assignable(found.get("assignableScopes"))
-    permissions = _permissions(found.get("permissions"))
+    permissions = permissions_from(found.get("permissions"))
     if any(block["dataActions"] for block in permissions) and any(scope.lower().startswith(_GROUPS) for scope in scopes):
         raise Invalid(
             "A role with data actions cannot be assignable at a management group.",
@@ -165,11 +165,15 @@ def by_guid_key(guid: str) -> str:
 
 
 def demands(change: Change) -> Sequence[Demand]:
-    """Whoever writes or deletes a role must be allowed to at every scope where it is, or was, assignable."""
+    """Whoever writes or deletes a role must be allowed to at every scope where it is, or was, assignable.
+
+    Whoever writes one must also be allowed to assign any role there: what it says from now on, its holders have.
+    """
     verb = "delete" if change.is_delete else "write"
     before = change.old.properties.get("assignableScopes", ()) if change.old and not is_built_in(change.old) else ()
     after = () if change.is_delete else _assignable(change.new.properties.get("assignableScopes"))
-    return [Demand(f"{ROLE_DEFINITIONS}/{verb}", parse(scope)) for scope in dict.fromkeys([*before, *after])]
+    actions = [f"{ROLE_DEFINITIONS}/{verb}", *([] if change.is_delete else [GIVES_ROLES])]
+    return [Demand(action, parse(scope)) for scope in dict.fromkeys([*before, *after]) for action in actions]
 
 
 def is_built_in(definition: Resource | None) -> bool:
@@ -177,12 +181,9 @@ def is_built_in(definition: Resource | None) -> bool:
     return definition is not None and definition.properties.get("type") == BUILT_IN
 
 
-def is_assignable(definition: Resource, scope: str) -> bool:
-    """Whether the role may be assigned at this scope: the scope or one above it is among its assignable ones."""
-    key = scope_key(scope)
-    return any(
-        above in ("/", key) or key.startswith(above + "/") for above in map(scope_key, definition.properties.get("assignableScopes", ()))
-    )
+def is_assignable(definition: Resource, chain: Collection[str]) -> bool:
+    """Whether the role may be assigned at the scope with this chain: it, or one above it, is among its assignable ones."""
+    return any(above in chain for above in map(scope_key, definition.properties.get("assignableScopes", ())))
 
 
 # ── by what they are found ───────────────────────────────────────────────────────────────────────────────────────
@@ -228,11 +229,16 @@ def _assignable(given: Sequence[str] | None) -> list[str]:
     return found
 
 
-def _permissions(given: Sequence[JsonObject] | None) -> list[JsonObject]:
-    target, code = "properties.permissions", "InvalidRoleDefinitionPermissions"
+def permissions_from(given: Sequence[JsonObject] | None, code: str = "InvalidRoleDefinitionPermissions") -> list[JsonObject]:
+    """The blocks of permissions that a role, or a deny assignment, may hold.
+
+    Raises:
+        Invalid: there is no action in them, or a pattern is malformed (code `code` or `InvalidActionOrNotAction`).
+    """
+    target = "properties.permissions"
     found = [_block(block, f"{target}[{at}]") for at, block in enumerate(given or ())]
     if not any(block["actions"] or block["dataActions"] for block in found):
-        raise Invalid("A role grants at least one action or data action: 'permissions' holds blocks of them.", code=code, target=target)
+        raise Invalid("At least one action or data action is named: 'permissions' holds blocks of them.", code=code, target=target)
     return found
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Ask, Plane
-from studiolo.kernel.access.explanation import BlockNote, Explanation, RowNote, explain
-from studiolo.kernel.access.grants import KnownActions
-from studiolo.kernel.access.scopes import ROOT, scope_key
-from studiolo.kernel.access.spelling import folded
+from studiolo.kernel.access.compiled import CompiledFacts
+from studiolo.kernel.access.explanation import Explanation, explain
+from studiolo.kernel.access.scopes import ROOT, Hierarchy, scope_key
+from studiolo.kernel.access.telling import told
 from studiolo.kernel.documents import body_of, resource_of
 from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.gate import Grants
@@ -22,14 +21,16 @@ from studiolo.kernel.ids import Collection, ResourceId
 from studiolo.kernel.resource import Caller, JsonObject, Resource
 from studiolo.kernel.store.port import Row, Store
 from studiolo.rooms.iam.domain import roles
-from studiolo.rooms.iam.domain.assignments import by_principal, scope_of, wanted
+from studiolo.rooms.iam.domain.assignments import Wanted, by_principal, scope_of, wanted
 from studiolo.rooms.iam.domain.principals import Principal
-from studiolo.rooms.iam.domain.roles import BUILT_IN, CUSTOM, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
+from studiolo.rooms.iam.domain.roles import BUILT_IN, CUSTOM, DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
+from studiolo.rooms.iam.domain.schedules import state_of
+from studiolo.rooms.iam.ports import Heirs
 from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.reach import ReachService, shown_principal
 
 _MOST_LISTED = 5000
 _PAGE = 500
-_HIDDEN: Final = frozenset({"other scope", "other principal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,12 @@ class Question:
 class AccessService:
     """Reads what the engine reads, and says it in words and lists."""
 
-    def __init__(self, store: Store, grants: Grants, directory: Directory, known_actions: KnownActions | None = None) -> None:
+    def __init__(self, store: Store, grants: Grants, directory: Directory, heirs: Heirs, reach: ReachService) -> None:
         self._store = store
         self._grants = grants
         self._directory = directory
-        self._known = known_actions
+        self._heirs = heirs
+        self._reach = reach
 
     # ── why ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -68,20 +70,27 @@ class AccessService:
             principal=principal.oid,
             action=question.action,
             scope=question.scope,
-            plane=question.plane or self._plane(question.action),
+            plane=question.plane or self._reach.plane(question.action),
             sub_operations=question.sub_operations,
             request=question.request or {},
             resource=question.resource or {},
             principal_attributes=principal.attributes,
             environment={"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False, **(question.environment or {})},
         )
-        return _told(principal, explain(ask, await self._grants.facts(principal.oid)))
+        facts = await self._grants.facts(principal.oid)
+        found = _told(principal, explain(ask, facts), facts)
+        if found["reason"] == "no_grant":
+            found["couldBeGranted"] = await self._reach.who_could_grant(principal, ask.action, ask.scope, ask.plane)
+        return found
 
-    def _plane(self, action: str) -> Plane:
-        """The plane of the operation that needs this action; the control plane if none is known."""
-        key = folded(action)
-        is_data = self._known is not None and self._known(key, "data") and not self._known(key, "control")
-        return "data" if is_data else "control"
+    async def state(self, assignment: Resource) -> JsonObject:
+        """What a read of an assignment adds: its state, if it has a schedule."""
+        state = state_of(assignment.properties, clock.stamp(clock.now()))
+        return {"assignmentState": state} if state else {}
+
+    def chain(self, key: str) -> Sequence[str]:
+        """The scopes whose roles hold at the one with this key."""
+        return self._heirs.hierarchy().chain(key)
 
     # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -92,7 +101,7 @@ class AccessService:
         chain = frozenset(facts.hierarchy.chain(scope_key(scope)))
         found: dict[bytes, JsonObject] = {}
         for assignment in facts.assignments:
-            if scope_key(assignment.scope) not in chain:
+            if scope_key(assignment.scope) not in chain or assignment.timing(facts.moment) != "now":
                 continue
             for permission in assignment.role.permissions:
                 block = roles.block_of(permission)
@@ -119,7 +128,7 @@ class AccessService:
         for facet in facets:
             async for row in self._carrying(ROLE_DEFINITIONS.lower(), facet):
                 role = resource_of(row)
-                if role.properties["type"] in kinds and _offered(role, scope, and_below=chosen.and_below):
+                if role.properties["type"] in kinds and _offered(role, scope, self._heirs.hierarchy(), and_below=chosen.and_below):
                     found.append({**body_of(role), "id": f"{prefix}/providers/{ROLE_DEFINITIONS}/{role.name}"})
         return found
 
@@ -130,7 +139,8 @@ class AccessService:
         """
         page = await self._store.by_facet(ROLE_DEFINITIONS.lower(), roles.by_guid(asked.name), limit=1)
         role = resource_of(page.rows[0]) if page.rows else None
-        return role.id if role is not None and _offered(role, asked.scope.text if asked.scope else ROOT, and_below=True) else None
+        scope = asked.scope.text if asked.scope else ROOT
+        return role.id if role is not None and _offered(role, scope, self._heirs.hierarchy(), and_below=True) else None
 
     async def may_delete_role(self, role: Resource) -> None:
         """Refuse the removal of a built-in role (Forbidden), and of one that somebody holds (Conflict `RoleDefinitionHasAssignments`)."""
@@ -151,41 +161,49 @@ class AccessService:
         Raises:
             Invalid: another filter (code `InvalidFilter`), or there are more than 5,000 (code `TooManyToList`).
         """
+        del caller
+        return [_shown_assignment(each) async for each in self._around(ROLE_ASSIGNMENTS, collection, query)]
+
+    async def deny_assignments(self, caller: Caller, collection: Collection, query: Mapping[str, str]) -> Sequence[JsonObject]:
+        """The deny assignments at a scope, above it and below it; `$filter` as for role assignments."""
+        del caller
+        return [body_of(each) async for each in self._around(DENY_ASSIGNMENTS, collection, query)]
+
+    async def _around(self, type_name: str, collection: Collection, query: Mapping[str, str]) -> AsyncIterator[Resource]:
+        """What of an authorization type stands at a scope, above it and below it."""
         scope = collection.parent.text if collection.parent else ROOT
-        asked = wanted(query)
-        key = scope_key(scope)
-        chain = frozenset((await self._grants.facts(caller.oid)).facts.hierarchy.chain(key))
-        found: list[JsonObject] = []
-        async for row in self._assignments(key, chain, asked.principal, asked.assigned_to):
-            assignment = resource_of(row)
-            at = scope_key(scope_of(assignment.id))
-            if at not in chain and (asked.at_scope_only or not (key == ROOT or at.startswith(key + "/"))):
+        asked, key, hierarchy, count = wanted(query), scope_key(scope), self._heirs.hierarchy(), 0
+        chain = frozenset(hierarchy.chain(key))
+        async for row in self._candidates(type_name.lower(), key, hierarchy, asked):
+            found = resource_of(row)
+            at = scope_key(scope_of(found.id))
+            if at not in chain and (asked.at_scope_only or not (key == ROOT or hierarchy.holds(key, at))):
                 continue
-            found.append(body_of(assignment))
-            if len(found) > _MOST_LISTED:
+            count += 1
+            if count > _MOST_LISTED:
                 raise Invalid(
-                    f"More than {_MOST_LISTED} role assignments: narrow the scope, or use $filter with atScope() or principalId eq '…'.",
+                    f"More than {_MOST_LISTED} assignments: narrow the scope, or use $filter with atScope() or principalId eq '…'.",
                     code="TooManyToList",
                 )
-        return found
+            yield found
 
-    async def _assignments(self, key: str, chain: frozenset[str], principal: str, assigned_to: str) -> AsyncIterator[Row]:
-        type_name = ROLE_ASSIGNMENTS.lower()
-        if principal or assigned_to:
-            holders = [principal] if principal else sorted((await self._grants.facts(assigned_to)).facts.ids)
+    async def _candidates(self, type_name: str, key: str, hierarchy: Hierarchy, asked: Wanted) -> AsyncIterator[Row]:
+        if asked.principal or asked.assigned_to:
+            holders = [asked.principal] if asked.principal else sorted((await self._grants.facts(asked.assigned_to)).facts.ids)
             for holder in holders:
                 async for row in self._carrying(type_name, by_principal(holder)):
                     yield row
             return
-        for above in sorted(chain - {key}):
+        for above in sorted({*hierarchy.chain(key)} - {key}):
             async for row in self._pages(f"{'' if above == ROOT else above}/providers/{type_name}"):
                 yield row
-        after: str | None = ""
-        while after is not None:
-            page = await self._store.below("" if key == ROOT else key, type_name=type_name, after=after, limit=_PAGE)
-            for row in page.rows:
-                yield row
-            after = page.next
+        for member in hierarchy.members(key):
+            after: str | None = ""
+            while after is not None:
+                page = await self._store.below("" if member == ROOT else member, type_name=type_name, after=after, limit=_PAGE)
+                for row in page.rows:
+                    yield row
+                after = page.next
 
     async def _pages(self, collection: str) -> AsyncIterator[Row]:
         after: str | None = ""
@@ -204,15 +222,22 @@ class AccessService:
             after = page.next
 
 
+def _shown_assignment(assignment: Resource) -> JsonObject:
+    """The body of an assignment, with its state if it has a schedule: expired ones stay to be seen."""
+    state = state_of(assignment.properties, clock.stamp(clock.now()))
+    body = body_of(assignment)
+    return {**body, "properties": {**assignment.properties, "assignmentState": state}} if state else body
+
+
 def _both(block: str | None, assignment: str) -> str:
     return assignment if block is None else f"({block}) AND ({assignment})"
 
 
-def _offered(role: Resource, scope: str, *, and_below: bool) -> bool:
-    if roles.is_assignable(role, scope):
-        return True
+def _offered(role: Resource, scope: str, hierarchy: Hierarchy, *, and_below: bool) -> bool:
     key = scope_key(scope)
-    return and_below and any(key == ROOT or scope_key(at).startswith(key + "/") for at in role.properties["assignableScopes"])
+    if roles.is_assignable(role, hierarchy.chain(key)):
+        return True
+    return and_below and any(key == ROOT or hierarchy.holds(key, scope_key(at)) for at in role.properties["assignableScopes"])
 
 
 @dataclass(slots=True)
@@ -248,63 +273,5 @@ def _role_filter(query: Mapping[str, str]) -> _RoleFilter:
 # ── an explanation as JSON ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _told(principal: Principal, told: Explanation) -> JsonObject:
-    verdict = told.verdict
-    return {
-        "principal": {"id": principal.oid, "type": principal.kind, "displayName": principal.name, "accountEnabled": principal.is_enabled},
-        "action": told.ask.action,
-        "scope": told.ask.scope,
-        "plane": told.ask.plane,
-        "allowed": verdict.allowed,
-        "reason": verdict.reason,
-        "deciding": list(verdict.deciding),
-        "isConditional": verdict.is_conditional,
-        "chain": list(told.chain),
-        "denyAssignments": [_row(row) for row in told.denies if row.outcome not in _HIDDEN],
-        "roleAssignments": [_row(row) for row in told.assignments if row.outcome not in _HIDDEN],
-        "elsewhere": sum(row.outcome in _HIDDEN for row in (*told.denies, *told.assignments)),
-        "lines": list(_shown(told).lines()),
-    }
-
-
-def _shown(told: Explanation) -> Explanation:
-    """The explanation without rows of other scopes: who asks about one scope need not learn what is elsewhere."""
-    kept = {name: tuple(row for row in getattr(told, name) if row.outcome not in _HIDDEN) for name in ("assignments", "denies")}
-    return msgspec.structs.replace(told, **kept)
-
-
-def _row(row: RowNote) -> JsonObject:
-    return {
-        "id": row.id,
-        "outcome": row.outcome,
-        "scope": row.scope,
-        "principals": list(row.principals),
-        "role": row.role,
-        "way": row.way,
-        "blocks": [
-            {
-                "outcome": block.outcome,
-                "pattern": block.pattern,
-                "subtractedBy": block.subtracted_by,
-                "conditions": list(_conditions(block)),
-            }
-            for block in row.blocks
-        ],
-    }
-
-
-def _conditions(block: BlockNote) -> Iterator[JsonObject]:
-    for note in block.conditions:
-        obstacles: list[Any] = [
-            {
-                "text": atom.text,
-                "value": _truth(atom.value),
-                "attributes": [{"name": name, "value": value} for name, value in atom.attributes],
-            }
-            for atom in note.obstacles
-        ]
-        yield {"text": note.text, "value": _truth(note.value), "problem": note.problem or None, "obstacles": obstacles}
-
-
-def _truth(value: bool | None) -> str:  # noqa: FBT001 - one of the engine's three values
-    return "Unknown" if value is None else str(value)
+def _told(principal: Principal, explanation: Explanation, facts: CompiledFacts) -> JsonObject:
+    return {"principal": shown_principal(principal), **told(explanation, facts.facts.hierarchy)}

@@ -15,9 +15,9 @@ from studiolo.kernel.faults import Conflict, Stale
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM
 from studiolo.kernel.store.port import ABSENT, Entry, PutEntry, PutResource, Store, Write
-from studiolo.rooms.iam.domain import assignments, principals, roles
+from studiolo.rooms.iam.domain import assignments, denials, ownership, principals, roles
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, SERVICE_PRINCIPALS, USERS, principal_id
-from studiolo.rooms.iam.domain.roles import BUILT_IN, OWNER, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
+from studiolo.rooms.iam.domain.roles import BUILT_IN, DENY_ASSIGNMENTS, OWNER, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.service.records import inserted, made
 from studiolo.rooms.iam.service.secrets import ClientSecrets, mint
 
@@ -83,6 +83,18 @@ class Bootstrap:
             if old is None or old.properties != properties:
                 fresh = made(roles.role_id(guid), ROLE_DEFINITIONS, properties, at)
                 writes.append(PutResource(row_of(fresh), facets=tuple(roles.facets(fresh))))
+        if writes:
+            await self._store.commit(*writes)
+
+    async def ensure_guards(self) -> None:
+        """Write the deny assignments that guard the platform's objects, where they are missing or otherwise."""
+        at = clock.stamp(clock.now())
+        writes: list[Write] = []
+        for id_, properties in ownership.guards():
+            row = await self._store.find(id_.key)
+            if row is None or resource_of(row).properties != properties:
+                fresh = made(id_, DENY_ASSIGNMENTS, properties, at)
+                writes.append(PutResource(row_of(fresh), facets=tuple(denials.facets(fresh))))
         if writes:
             await self._store.commit(*writes)
 

@@ -13,9 +13,9 @@ from studiolo.kernel import clock
 from studiolo.kernel.documents import resource_of, row_of
 from studiolo.kernel.faults import Conflict, Invalid, NotFound, Stale
 from studiolo.kernel.ids import ResourceId
-from studiolo.kernel.resource import Resource, Step
+from studiolo.kernel.resource import JsonObject, Resource, Step
 from studiolo.kernel.store.port import ABSENT, DropEntry, DropResource, Entry, PutEntry, PutResource, Row, Store, Write
-from studiolo.rooms.iam.domain import principals
+from studiolo.rooms.iam.domain import denials, principals
 from studiolo.rooms.iam.domain.assignments import by_principal
 from studiolo.rooms.iam.domain.principals import (
     APPLICATIONS,
@@ -27,9 +27,9 @@ from studiolo.rooms.iam.domain.principals import (
     principal_id,
     principal_of,
 )
-from studiolo.rooms.iam.domain.roles import ROLE_ASSIGNMENTS
+from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS
 from studiolo.rooms.iam.ports import People
-from studiolo.rooms.iam.service.records import dropped, inserted, made
+from studiolo.rooms.iam.service.records import Facets, dropped, inserted, made
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 
 _IDENTITIES: Final = "iam.identities"
@@ -137,14 +137,6 @@ class Directory:
 
     # ── what goes with a principal ───────────────────────────────────────────────────────────────────────────────
 
-    async def may_delete(self, service_principal: Resource) -> None:
-        """Refuse the removal of a managed identity by itself (Conflict `ManagedIdentityInUse`): it goes with its resource."""
-        if service_principal.properties.get("servicePrincipalType") == "ManagedIdentity":
-            owner = next(iter(service_principal.properties.get("alternativeNames") or ()), "its resource")
-            raise Conflict(
-                f"A managed identity is removed together with the resource that it belongs to: {owner}.", code="ManagedIdentityInUse"
-            )
-
     async def retire(self, principal: Resource, step: Step) -> None:
         """What a principal's type does before the principal goes."""
         await self.void(principal.name)
@@ -160,21 +152,34 @@ class Directory:
             )
 
     async def void(self, oid: str) -> None:
-        """Remove every role assignment and every membership of a principal; safe to repeat."""
+        """Remove every assignment, membership and exclusion of a principal; safe to repeat.
+
+        A later principal of the same id gets none of it.
+        """
         while rows := (await self._store.by_facet(ROLE_ASSIGNMENTS.lower(), by_principal(oid), limit=_BATCH)).rows:
             await self._store.commit(*(DropResource(row.key, row.type) for row in rows))
         while rows := (await self._store.by_facet(GROUPS.lower(), principals.by_member(oid), limit=_BATCH)).rows:
             for row in rows:
                 await self._leave(row, oid)
 
+        while rows := (await self._store.by_facet(DENY_ASSIGNMENTS.lower(), denials.by_excluded(oid), limit=_BATCH)).rows:
+            for row in rows:
+                await self._unspare(row, oid)
+
+    async def _unspare(self, row: Row, oid: str) -> None:
+        deny = resource_of(row)
+        spared = [each for each in deny.properties["excludePrincipals"] if each["id"] != oid.lower()]
+        await self._rewrite(row, deny, {"excludePrincipals": spared}, denials.facets)
+
     async def _leave(self, row: Row, oid: str) -> None:
         group = resource_of(row)
         members = [member for member in group.properties["members"] if member != oid.lower()]
-        changed = msgspec.structs.replace(group, properties={**group.properties, "members": members}, etag=clock.new_tag())
-        try:
-            await self._store.commit(PutResource(row_of(changed), expect=row.etag, facets=tuple(principals.group_facets(changed))))
-        except Stale:
-            return  # somebody changed the group: the caller's loop reads it again
+        await self._rewrite(row, group, {"members": members}, principals.group_facets)
+
+    async def _rewrite(self, row: Row, old: Resource, properties: JsonObject, facets: Facets) -> None:
+        changed = msgspec.structs.replace(old, properties={**old.properties, **properties}, etag=clock.new_tag())
+        with suppress(Stale):  # somebody changed it meanwhile: the caller's loop reads it again
+            await self._store.commit(PutResource(row_of(changed), expect=row.etag, facets=tuple(facets(changed))))
 
 
 def _new_identity(resource: ResourceId, name: str) -> Iterator[Write]:

@@ -17,7 +17,8 @@ from studiolo.kernel.faults import Conflict, Invalid, NotFound
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import Invocation, JsonObject, Resource
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
-from studiolo.rooms.iam.domain.principals import GIVES_ROLES
+from studiolo.rooms.iam.domain.principals import GIVES_ROLES, SERVICE_PRINCIPALS, by_application
+from studiolo.rooms.iam.service.delegation import Delegation
 
 _SPACE: Final = "iam.client-secrets"
 _PREFIX = "studiolo_"
@@ -78,11 +79,12 @@ def mint(app_id: str, since: str, display_name: str, end: datetime | None, at: d
 
 
 class ClientSecrets:
-    """The secrets of all applications. `gate` is asked before one is given out."""
+    """The secrets of all applications. `gate` and `delegation` are asked before one is given out."""
 
-    def __init__(self, store: Store, gate: Gate) -> None:
+    def __init__(self, store: Store, gate: Gate, delegation: Delegation) -> None:
         self._store = store
         self._gate = gate
+        self._delegation = delegation
 
     async def of(self, app_id: str, since: str) -> Sequence[Kept]:
         """The secrets of the application that was born at `since`."""
@@ -110,11 +112,12 @@ class ClientSecrets:
         """POST addPassword: a new secret, whose text only this answer holds.
 
         Raises:
-            Forbidden: the caller may not assign roles to the application: its secret is worth all that it holds.
+            Forbidden: the caller may not assign roles to the application, or not all those that it holds: its secret is
+                worth them (codes `AuthorizationFailed`, `MembershipBeyondDelegation`).
             Invalid: the wished end is malformed, past or more than ten years away.
             Conflict: the application has 20 secrets already (code `TooManyAppPasswords`).
         """
-        await self._gate.require(call.caller, GIVES_ROLES, call.resource.id.text)
+        await self.require_giver(call)
         credential: Any = call.body.get("passwordCredential") or {}
         if not isinstance(credential, dict):
             raise Invalid("'passwordCredential' must be an object.", target="passwordCredential")
@@ -130,6 +133,14 @@ class ClientSecrets:
         minted = mint(app_id, since, name, _end(credential.get("endDateTime"), at), at)
         await self._store.commit(minted.write)
         return {**minted.kept.public(), "secretText": minted.text}
+
+    async def require_giver(self, call: Invocation) -> None:
+        """Return if the caller may give out a proof of the application. Raises Forbidden as `add` does."""
+        app_id = call.resource.name
+        await self._gate.require(call.caller, GIVES_ROLES, call.resource.id.text)
+        for row in (await self._store.by_facet(SERVICE_PRINCIPALS.lower(), by_application(app_id), limit=1)).rows:
+            oid = row.key.rpartition("/")[2]
+            await self._delegation.require_holdings(call.caller, oid, app_id, [(oid, "ServicePrincipal")])
 
     async def remove(self, call: Invocation) -> None:
         """POST removePassword: forget one secret, named by `keyId`, at once.

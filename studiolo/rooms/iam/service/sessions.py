@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 
@@ -19,17 +19,22 @@ from studiolo.rooms.iam.ports import People
 _CODES: Final = "iam.sign-in-codes"
 _SESSIONS: Final = "iam.sessions"
 CODE_LIFE: Final = timedelta(minutes=15)
+LINK_LIFE: Final = timedelta(hours=24)
+SIGN_IN: Final = "sign in"
+SET_PASSWORD: Final = "set password"
 SESSION_LIFE: Final = timedelta(hours=12)
 _MOST_REMEMBERED = 10_000
 _SWEPT = 100
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """Whose it is, when that principal was made, and until when it holds."""
+    """Whose it is, when that principal was made, from when and until when it holds, and what a code is good for."""
 
     oid: str
     since: str
     until: str
+    at: str = ""
+    purpose: str = SIGN_IN
 
 
 _kept = msgspec.json.Decoder(_Kept)
@@ -44,8 +49,8 @@ class Sessions:
         self._tenant = tenant
         self._remembered: dict[str, _Kept] = {}
 
-    async def new_code(self, oid: str) -> str:
-        """A code that signs this principal in: once, within 15 minutes.
+    async def new_code(self, oid: str, purpose: str = SIGN_IN) -> str:
+        """A code for this principal: to sign in once within 15 minutes, or to set a password once within a day.
 
         Raises:
             Unauthenticated: there is no such principal.
@@ -54,7 +59,7 @@ class Sessions:
         person = await self._people.principal(oid)
         if person is None:
             raise Unauthenticated("Nobody with this object id can sign in.")
-        text, write = _minted(_CODES, person, at + CODE_LIFE)
+        text, write = _minted(_CODES, person, at, at + (CODE_LIFE if purpose == SIGN_IN else LINK_LIFE), purpose)
         await self._store.commit(write, *await self._swept(_CODES, at))
         return text
 
@@ -64,27 +69,40 @@ class Sessions:
         Raises:
             Forbidden: the code is unknown, spent or too old (code `SignInCodeInvalid`).
         """
-        at = clock.now()
-        entry = await self._store.entry(_CODES, _digest(code))
-        kept = _kept.decode(entry.doc) if entry is not None else None
-        if entry is None or kept is None or kept.until <= clock.stamp(at):
-            raise _bad_code()
-        person = await self._people.principal(kept.oid)
-        if person is None or not person.is_enabled or person.since != kept.since:
-            raise _bad_code()
-        text, write = _minted(_SESSIONS, person, at + SESSION_LIFE)
+        return await self.begin(await self.spend(code, SIGN_IN))
+
+    async def of_code(self, code: str, purpose: str) -> Principal:
+        """Whose code it is, without spending it. Raises as `redeem` does."""
+        return (await self._of_code(code, purpose))[1]
+
+    async def spend(self, code: str, purpose: str) -> Principal:
+        """Spend a code; whose it was. Raises as `redeem` does."""
+        entry, person = await self._of_code(code, purpose)
         try:
-            await self._store.commit(DropEntry(_CODES, entry.key, expect=entry.etag), write, *await self._swept(_SESSIONS, at))
+            await self._store.commit(DropEntry(_CODES, entry.key, expect=entry.etag))
         except Stale:
             raise _bad_code() from None
+        return person
+
+    async def begin(self, person: Principal) -> str:
+        """A session of a person who has proved who they are."""
+        at = clock.now()
+        text, write = _minted(_SESSIONS, person, at, at + SESSION_LIFE)
+        await self._store.commit(write, *await self._swept(_SESSIONS, at))
         return text
 
-    async def caller(self, session: str) -> Caller:
-        """The person whose session this is.
+    async def _of_code(self, code: str, purpose: str) -> tuple[Entry, Principal]:
+        entry = await self._store.entry(_CODES, _digest(code))
+        kept = _kept.decode(entry.doc) if entry is not None else None
+        if entry is None or kept is None or kept.purpose != purpose or kept.until <= clock.stamp(clock.now()):
+            raise _bad_code()
+        person = await self._people.principal(kept.oid)
+        if not _holds(person, kept):
+            raise _bad_code()
+        return entry, person
 
-        Raises:
-            Unauthenticated: there is no such session, it is over, or the person was removed or switched off.
-        """
+    async def person(self, session: str) -> tuple[Principal, str]:
+        """The person whose session this is, and since when. Raises as `caller` does."""
         key = _digest(session)
         kept = self._remembered.get(key)
         if kept is None:
@@ -96,8 +114,17 @@ class Sessions:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[key] = kept
         person = await self._people.principal(kept.oid)
-        if kept.until <= clock.stamp(clock.now()) or person is None or not person.is_enabled or person.since != kept.since:
+        if kept.until <= clock.stamp(clock.now()) or not _holds(person, kept):
             raise _no_session()
+        return person, kept.at
+
+    async def caller(self, session: str) -> Caller:
+        """The person whose session this is.
+
+        Raises:
+            Unauthenticated: there is no such session, it is over, or the person was removed or switched off.
+        """
+        person, _ = await self.person(session)
         return Caller(person.oid, self._tenant, person.kind, person.name)
 
     async def end(self, session: str) -> None:
@@ -117,9 +144,14 @@ class Sessions:
         ]
 
 
-def _minted(space: str, person: Principal, until: datetime) -> tuple[str, PutEntry]:
+def _holds(person: Principal | None, kept: _Kept) -> TypeGuard[Principal]:
+    """Whether the principal is the one that it was made for, and has not been signed out since."""
+    return person is not None and person.is_enabled and person.since == kept.since and kept.at >= person.not_before
+
+
+def _minted(space: str, person: Principal, at: datetime, until: datetime, purpose: str = SIGN_IN) -> tuple[str, PutEntry]:
     text = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
-    doc = msgspec.json.encode(_Kept(person.oid, person.since, clock.stamp(until)))
+    doc = msgspec.json.encode(_Kept(person.oid, person.since, clock.stamp(until), clock.stamp(at), purpose))
     return text, PutEntry(space, Entry(_digest(text), clock.new_tag(), doc), expect=ABSENT)
 
 
@@ -128,7 +160,7 @@ def _digest(text: str) -> str:
 
 
 def _bad_code() -> Forbidden:
-    return Forbidden("This sign-in link was used already, or it is older than 15 minutes.", code="SignInCodeInvalid")
+    return Forbidden("This link was used already, or it is too old.", code="SignInCodeInvalid")
 
 
 def _no_session() -> Unauthenticated:

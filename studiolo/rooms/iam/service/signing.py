@@ -1,4 +1,8 @@
-"""The keys that sign access tokens: made at the first need, kept sealed, published without their private half."""
+"""The keys that sign tokens: made at the first need, kept sealed, published without their private half.
+
+The newest key signs. One that was replaced stays in the published set until the last token that it signed has ended, so
+that whoever keeps the set for a while goes on. A key of the usual age is published some minutes before it signs.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -14,9 +21,10 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Stale, Unauthenticated
 from studiolo.kernel.resource import JsonObject
-from studiolo.kernel.store.port import ABSENT, Entry, PutEntry, Store
-from studiolo.rooms.iam.domain.tokens import ALGORITHM, check_header
+from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
+from studiolo.rooms.iam.domain.tokens import ALGORITHM, SKEW_SECONDS, check_header
 from studiolo.rooms.iam.ports import Sealer
+from studiolo.rooms.iam.service.revocations import MOST_LIFE
 
 if TYPE_CHECKING:
     from joserfc.jwk import RSAKey
@@ -26,6 +34,12 @@ _NEWEST: Final = "newest"
 _BITS = 2048
 _MAX_TOKEN = 16_384
 _OWNER = "iam/signing-keys"
+AGE: Final = timedelta(days=30)
+"""After which a key is replaced by itself."""
+HEAD_START: Final = timedelta(minutes=10)
+"""How long a key that replaces an old one is published before it signs: longer than clients may keep the set."""
+_LOOKED_AT: Final = timedelta(minutes=1)
+_LONGEST_TOKEN: Final = timedelta(seconds=MOST_LIFE + 2 * SKEW_SECONDS)
 
 
 class _Record(msgspec.Struct, rename="camel"):
@@ -33,6 +47,18 @@ class _Record(msgspec.Struct, rename="camel"):
 
     sealed: bytes
     created_at: str
+    signs_from: str = ""
+    ends: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    kid: str
+    key: RSAKey
+    created_at: str
+    signs_from: str
+    ends: str
+    is_newest: bool
 
 
 class SigningKeys:
@@ -41,19 +67,57 @@ class SigningKeys:
     def __init__(self, store: Store, sealer: Sealer) -> None:
         self._store = store
         self._sealer = sealer
-        self._keys: dict[str, RSAKey] = {}
+        self._keys: dict[str, _Key] = {}
+        self._looked_at = ""
         self._loading = asyncio.Lock()
+        self.generation = 0
+        """Changes with the set of keys: what was believed by an older set must be read again."""
+        store.listen(self._note)
 
     async def sign(self, claims: JsonObject) -> str:
         """The claims as a signed compact token."""
         from joserfc import jws
 
-        kid, key = next(iter((await self._loaded()).items()))
-        return jws.serialize_compact({"alg": ALGORITHM, "kid": kid, "typ": "JWT"}, msgspec.json.encode(claims), key, algorithms=[ALGORITHM])
+        now = clock.stamp(clock.now())
+        keys = await self._loaded()
+        newest = next(iter(keys.values()))
+        if _after(newest.created_at, AGE) <= now:
+            await self.rotate(is_at_once=False)
+            keys = await self._loaded()
+        signing = next((key for key in keys.values() if key.signs_from <= now), newest)
+        header = {"alg": ALGORITHM, "kid": signing.kid, "typ": "JWT"}
+        return jws.serialize_compact(header, msgspec.json.encode(claims), signing.key, algorithms=[ALGORITHM])
 
     async def published(self) -> list[JsonObject]:
         """The public keys (RFC 7517), as the key set page shows them."""
-        return [{**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": ALGORITHM} for kid, key in (await self._loaded()).items()]
+        now = clock.stamp(clock.now())
+        found = [each for each in (await self._loaded()).values() if not each.ends or each.ends > now]
+        return [{**each.key.as_dict(private=False), "kid": each.kid, "use": "sig", "alg": ALGORITHM} for each in found]
+
+    async def rotate(self, *, is_at_once: bool = True, is_old_void: bool = False) -> str:
+        """Make a new key and give its id.
+
+        Args:
+            is_at_once: it signs from now on; otherwise after it has been published for a while.
+            is_old_void: the old keys are forgotten, and with them every token that they signed: for a key that leaked.
+        """
+        from joserfc.jwk import RSAKey
+
+        await self._loaded()
+        key = await asyncio.to_thread(RSAKey.generate_key, _BITS)
+        now = clock.now()
+        record = await self._record(key, now, now if is_at_once or is_old_void else now + HEAD_START)
+        old = await self._store.entry(_SPACE, _NEWEST)
+        writes: list[Write] = [PutEntry(_SPACE, _entry(_NEWEST, record), expect=old.etag if old else ABSENT)]
+        if is_old_void:
+            writes += [DropEntry(_SPACE, kept.key) for kept in await self._store.entries(_SPACE) if kept.key != _NEWEST]
+        elif old is not None:
+            last = msgspec.json.decode(old.doc, type=_Record)
+            last.ends = _after(record.signs_from, _LONGEST_TOKEN)
+            writes.append(PutEntry(_SPACE, _entry(f"{last.created_at}/{clock.new_tag()}", last)))
+        with suppress(Stale):  # another process was faster; its key is as good
+            await self._store.commit(*writes)
+        return next(iter(await self._loaded()))
 
     async def read(self, token: str) -> JsonObject:
         """The claims of a token that one of our keys signed; what they say is not judged here.
@@ -65,43 +129,72 @@ class SigningKeys:
         from joserfc.errors import JoseError
 
         header, payload = _parts(token)
-        key = (await self._loaded()).get(check_header(header))
+        kid = check_header(header)
+        key = (await self._loaded()).get(kid) or (await self._loaded(is_unknown=True)).get(kid)
         if key is None:
             raise Unauthenticated("The access token is not valid: its key is not one of this server's.")
         try:
-            jws.deserialize_compact(token, key, algorithms=[ALGORITHM])
+            jws.deserialize_compact(token, key.key, algorithms=[ALGORITHM])
         except (JoseError, ValueError):
             raise Unauthenticated("The access token is not valid: its signature does not fit.") from None
         return payload
 
-    async def _loaded(self) -> dict[str, RSAKey]:
-        if not self._keys:
+    async def _loaded(self, *, is_unknown: bool = False) -> dict[str, _Key]:
+        """The keys, newest first. Another process may have made one: an unknown id has them read again, once a minute."""
+        is_old = is_unknown and self._looked_at <= clock.stamp(clock.now() - _LOOKED_AT)
+        keys = self._keys
+        if not keys or is_old:
             async with self._loading:
-                if not self._keys:
-                    self._keys = await self._load() or await self._make()
-        return self._keys
+                keys = self._keys
+                if not keys or is_old:
+                    generation = self.generation
+                    keys = await self._load() or await self._make()
+                    self._looked_at = clock.stamp(clock.now())
+                    if generation == self.generation:
+                        self._keys = keys
+        return keys
 
-    async def _load(self) -> dict[str, RSAKey]:
+    async def _load(self) -> dict[str, _Key]:
         from joserfc.jwk import RSAKey
 
-        entry = await self._store.entry(_SPACE, _NEWEST)
-        if entry is None:
-            return {}
-        record = msgspec.json.decode(entry.doc, type=_Record)
-        key = RSAKey.import_key(await self._sealer.open(_OWNER, record.sealed))
-        return {key.thumbprint(): key}
+        now = clock.stamp(clock.now())
+        found: list[_Key] = []
+        for entry in await self._store.entries(_SPACE):
+            record = msgspec.json.decode(entry.doc, type=_Record)
+            if record.ends and record.ends <= now:
+                await self._store.commit(DropEntry(_SPACE, entry.key))
+                continue
+            key = RSAKey.import_key(await self._sealer.open(_OWNER, record.sealed))
+            found.append(_Key(key.thumbprint(), key, record.created_at, record.signs_from, record.ends, entry.key == _NEWEST))
+        found.sort(key=lambda each: (each.is_newest, each.created_at), reverse=True)
+        return {each.kid: each for each in found}
 
-    async def _make(self) -> dict[str, RSAKey]:
-        """A fresh key; if another process was faster, its key."""
+    async def _make(self) -> dict[str, _Key]:
+        """A first key; if another process was faster, its key."""
         from joserfc.jwk import RSAKey
 
         key = await asyncio.to_thread(RSAKey.generate_key, _BITS)
-        record = _Record(await self._sealer.seal(_OWNER, key.as_pem(private=True)), clock.stamp(clock.now()))
-        try:
-            await self._store.commit(PutEntry(_SPACE, Entry(_NEWEST, clock.new_tag(), msgspec.json.encode(record)), expect=ABSENT))
-        except Stale:
-            return await self._load()
-        return {key.thumbprint(): key}
+        now = clock.now()
+        with suppress(Stale):
+            await self._store.commit(PutEntry(_SPACE, _entry(_NEWEST, await self._record(key, now, now)), expect=ABSENT))
+        return await self._load()
+
+    async def _record(self, key: RSAKey, at: datetime, signs_from: datetime) -> _Record:
+        return _Record(await self._sealer.seal(_OWNER, key.as_pem(private=True)), clock.stamp(at), clock.stamp(signs_from))
+
+    def _note(self, writes: Sequence[Write]) -> None:
+        """Read the keys again after a change. Runs in the store's thread."""
+        if any(isinstance(write, PutEntry | DropEntry) and write.space == _SPACE for write in writes):
+            self.generation += 1
+            self._keys = {}
+
+
+def _entry(key: str, record: _Record) -> Entry:
+    return Entry(key, clock.new_tag(), msgspec.json.encode(record))
+
+
+def _after(moment: str, span: timedelta) -> str:
+    return clock.stamp(datetime.fromisoformat(moment) + span)
 
 
 def _parts(token: str) -> tuple[JsonObject, JsonObject]:

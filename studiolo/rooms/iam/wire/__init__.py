@@ -1,8 +1,70 @@
-"""What of identity speaks HTTP: who is calling, the token endpoint, the sign-in pages, explanations."""
+"""What of identity speaks HTTP: who is calling, the token endpoint, the pages for people, explanations, keys."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studiolo.rooms.iam.domain.tokens import Issuer
+from studiolo.rooms.iam.service.clients import Clients
+from studiolo.rooms.iam.service.consents import Consents
+from studiolo.rooms.iam.service.credentials import Credentials
+from studiolo.rooms.iam.service.grants import TokenService
+from studiolo.rooms.iam.service.grants.authorization_code import AuthorizationCode
+from studiolo.rooms.iam.service.grants.device_code import DeviceCode
+from studiolo.rooms.iam.service.reader import TokenReader
+from studiolo.rooms.iam.service.revocations import Revocations
+from studiolo.rooms.iam.service.sessions import Sessions
+from studiolo.rooms.iam.service.signin import SignIn
+from studiolo.rooms.iam.service.signing import SigningKeys
+from studiolo.rooms.iam.service.signouts import SignOuts
+from studiolo.rooms.iam.service.stamps import Stamps
+from studiolo.rooms.iam.service.throttle import Pace
 from studiolo.rooms.iam.wire.access import access_routes
+from studiolo.rooms.iam.wire.account import account_routes
 from studiolo.rooms.iam.wire.authenticator import Authenticator
-from studiolo.rooms.iam.wire.signin import signin_surface
-from studiolo.rooms.iam.wire.tokens import token_surface
+from studiolo.rooms.iam.wire.authorize import authorize_routes
+from studiolo.rooms.iam.wire.device import device_routes
+from studiolo.rooms.iam.wire.forms import Forms
+from studiolo.rooms.iam.wire.graph import graph_surface
+from studiolo.rooms.iam.wire.keys import key_routes
+from studiolo.rooms.iam.wire.signin import render_page, signin_routes
+from studiolo.rooms.iam.wire.tokens import Tokens, token_surface
+from studiolo.wire.http import Judge, Surface
 
-__all__ = ["Authenticator", "access_routes", "signin_surface", "token_surface"]
+__all__ = ["Authenticator", "Front", "access_routes", "graph_surface", "key_routes", "surfaces"]
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What the token endpoint and the pages for people stand on."""
+
+    service: TokenService
+    codes: AuthorizationCode
+    devices: DeviceCode
+    keys: SigningKeys
+    reader: TokenReader
+    revocations: Revocations
+    issuer: Issuer
+    sessions: Sessions
+    stamps: Stamps
+    signin: SignIn
+    credentials: Credentials
+    consents: Consents
+    signouts: SignOuts
+    clients: Clients
+    pace: Pace
+
+
+def surfaces(front: Front, judge: Judge) -> list[Surface]:
+    """The token endpoint, and the pages for people."""
+    forms = Forms(front.sessions, front.stamps)
+    tokens = Tokens(front.service, front.devices, front.keys, front.issuer, front.pace)
+    pages = [
+        *signin_routes(front.signin, front.sessions, forms),
+        *account_routes(front.signin, front.credentials, front.consents, front.signouts, front.clients, forms),
+        *device_routes(front.devices, forms, front.pace),
+    ]
+    return [
+        token_surface(tokens, authorize_routes(front.codes, forms, front.issuer), judge),
+        Surface("sign-in", pages, judge, render_page, prefixes=("signin", "signout", "account", "device")),
+    ]

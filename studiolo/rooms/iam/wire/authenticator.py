@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from studiolo.kernel.faults import Forbidden, Unauthenticated
+from studiolo.kernel.request import CALLER
 from studiolo.kernel.resource import Caller
 from studiolo.rooms.iam.ports import People
+from studiolo.rooms.iam.service.reader import TokenReader
 from studiolo.rooms.iam.service.sessions import Sessions
-from studiolo.rooms.iam.service.tokens import TokenReader
 from studiolo.wire.http import Call
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,11 +35,11 @@ class Authenticator:
         header = call.headers.get("authorization")
         try:
             if header is not None:
-                return await self._tokens.caller(_bearer(header), self._kind)
+                return _noted(await self._tokens.caller(_bearer(header), self._kind))
             session = session_of(call)
             if session is not None:
                 _check_origin(call)
-                return await self._sessions.caller(session)
+                return _noted(await self._sessions.caller(session))
         except Unauthenticated as fault:
             fault.info.setdefault("challenge", f'{self._challenge(call)}, error="invalid_token", error_description="{fault.message}"')
             raise
@@ -54,7 +55,7 @@ class Authenticator:
         Raises:
             Unauthenticated: it proves nothing here and now.
         """
-        return await self._tokens.caller(token, self._kind)
+        return _noted(await self._tokens.caller(token, self._kind))
 
     async def find(self, oid: str, tenant: str) -> Caller | None:
         """The principal with this object id; None if there is none in this tenant, or it was switched off."""
@@ -65,6 +66,12 @@ class Authenticator:
 
     def _challenge(self, call: Call) -> str:
         return f'Bearer authorization_uri="{call.origin}/{self._tenant}"'
+
+
+def _noted(caller: Caller) -> Caller:
+    """Let the record know whose request this is."""
+    CALLER.set(caller.oid)
+    return caller
 
 
 def _bearer(header: str) -> str:
@@ -86,12 +93,21 @@ def cookie_name(call: Call) -> str:
     return f"__Host-studiolo-{call.port}"
 
 
+def known_cookie_name(call: Call) -> str:
+    """The name of the cookie that marks a browser which has signed in before. It proves nothing, but for patience."""
+    return f"__Host-studiolo-known-{call.port}"
+
+
 def session_of(call: Call) -> str | None:
     """The session that came in a cookie."""
+    return cookie_of(call, cookie_name(call))
+
+
+def cookie_of(call: Call, wanted: str) -> str | None:
+    """The value of a cookie that came."""
     cookies = call.headers.get("cookie")
     if not cookies:
         return None
-    wanted = cookie_name(call)
     for cookie in cookies.split(";"):
         name, _, value = cookie.strip().partition("=")
         if name == wanted and value:

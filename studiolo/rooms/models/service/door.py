@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from studiolo.kernel.faults import Forbidden, Invalid, NotFound, Unauthenticated
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotFound, Unauthenticated
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Caller
 from studiolo.rooms.models.domain.accounts import KEY_ACTIONS, account_of
@@ -76,9 +76,11 @@ def _caller(holder: Holder) -> Caller:
     )
 
 
-def refusal(action: str, project: str | None) -> Forbidden:
-    """The same words for a project that does not exist and for one where the caller may not do this."""
+def refusal(action: str, project: str | None, why: Fault) -> Forbidden:
+    """The same words for a project that does not exist and for one where the caller may not do this; the record knows which."""
     where = f"the project '{project}'" if project else "this project"
-    return Forbidden(
+    refused = Forbidden(
         f"The caller lacks the required data action '{action}' on {where}, or there is no such project.", code="PermissionDenied"
     )
+    refused.decision = why.decision
+    return refused

@@ -34,13 +34,17 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class _Account(msgspec.Struct, frozen=True):
-    """What is kept of an account's keys: nothing that makes a key without the key ring."""
+    """What is kept of an account's keys: nothing that makes a key without the key ring.
+
+    The digests are kept too, so that keys can be dropped when the ring opens them no more.
+    """
 
     project: str
     workspace_id: str
     identity: str
     salts: dict[Slot, bytes]
     is_enabled: bool = True
+    digests: dict[Slot, str] = {}
 
 
 class Keys:
@@ -58,11 +62,11 @@ class Keys:
         entry = await self._store.entry(_ACCOUNTS, account.key)
         old = _account(entry) if entry else None
         salts: dict[Slot, bytes] = old.salts if old else {slot: clock.new_secret(16) for slot in SLOTS}
-        new = _Account(project.text, workspace_id, identity, salts, is_enabled)
+        digests: dict[Slot, str] = {slot: digest(await self._text(account, slot, salts[slot])) for slot in SLOTS}
+        new = _Account(project.text, workspace_id, identity, salts, is_enabled, digests)
         writes: list[Write] = [_put(_ACCOUNTS, account.key, new, entry.etag if entry else ABSENT)]
-        for slot in SLOTS:
-            text = await self._text(account, slot, salts[slot])
-            writes.append(_put(_KEYS, digest(text), _holder(account, new, slot)) if is_enabled else DropEntry(_KEYS, digest(text)))
+        for slot, mark in digests.items():
+            writes.append(_put(_KEYS, mark, _holder(account, new, slot)) if is_enabled else DropEntry(_KEYS, mark))
         if new != old:
             await self._store.commit(*writes)
 
@@ -79,13 +83,11 @@ class Keys:
         """Replace one key; both keys as they are now. Raises as `list` does, and Stale if somebody replaced one meanwhile."""
         entry, old = await self._get(account)
         salts: dict[Slot, bytes] = {**old.salts, slot: clock.new_secret(16)}
-        new = msgspec.structs.replace(old, salts=salts)
-        writes: list[Write] = [
-            _put(_ACCOUNTS, account.key, new, entry.etag),
-            DropEntry(_KEYS, digest(await self._text(account, slot, old.salts[slot]))),
-        ]
+        digests: dict[Slot, str] = {**old.digests, slot: digest(await self._text(account, slot, salts[slot]))}
+        new = msgspec.structs.replace(old, salts=salts, digests=digests)
+        writes: list[Write] = [_put(_ACCOUNTS, account.key, new, entry.etag), DropEntry(_KEYS, old.digests[slot])]
         if new.is_enabled:
-            writes.append(_put(_KEYS, digest(await self._text(account, slot, salts[slot])), _holder(account, new, slot)))
+            writes.append(_put(_KEYS, digests[slot], _holder(account, new, slot)))
         await self._store.commit(*writes)
         return await self.list(account)
 
@@ -93,13 +95,16 @@ class Keys:
         """Forget the account's keys for good; safe to repeat."""
         entry = await self._store.entry(_ACCOUNTS, account.key)
         if entry is not None:
-            salts = _account(entry).salts
-            texts = [await self._text(account, slot, salts[slot]) for slot in SLOTS]
-            await self._store.commit(*(DropEntry(_KEYS, digest(text)) for text in texts), DropEntry(_ACCOUNTS, account.key))
-        await self._ring.destroy(_owner(account))
+            marks = _account(entry).digests.values()
+            await self._store.commit(*(DropEntry(_KEYS, mark) for mark in marks), DropEntry(_ACCOUNTS, account.key))
+        await self._ring.destroy(key_owner(account))
 
     async def find(self, text: str) -> Holder | None:
-        """What this key opens; None for a text that is no key in use."""
+        """What this key opens; None for a text that is no key in use.
+
+        Raises:
+            Forbidden, Unavailable: the key ring does not open the account's key any more (`KeyRing.keys`).
+        """
         if not is_well_formed(text):
             return None
         mark = digest(text)
@@ -115,6 +120,7 @@ class Keys:
             # What was read may have been replaced while it was on its way.
             if before == self._changes:
                 self._known[mark] = found
+        await self._ring.keys(f"models{found.account.lower()}")
         return found
 
     async def _get(self, account: ResourceId) -> tuple[Entry, _Account]:
@@ -124,7 +130,7 @@ class Keys:
         return entry, _account(entry)
 
     async def _text(self, account: ResourceId, slot: Slot, salt: bytes) -> str:
-        return key_text(await self._ring.data_key(_owner(account)), slot, salt)
+        return key_text(await self._ring.data_key(key_owner(account)), slot, salt)
 
     def _forget(self, writes: Sequence[Write]) -> None:
         for write in writes:
@@ -136,7 +142,8 @@ class Keys:
                     pass
 
 
-def _owner(account: ResourceId) -> str:
+def key_owner(account: ResourceId) -> str:
+    """The owner, in the key ring, of an account's keys."""
     return f"models{account.key}"
 
 

@@ -109,8 +109,8 @@ class ModelCalls:
         try:
             visit = await self._door.open(project, api_key=call.headers.get("api-key"), token=_bearer(call))
             await permit.require(visit.caller, action, visit.project.text)
-        except (Forbidden, NotFound):
-            raise refusal(action, project) from None
+        except (Forbidden, NotFound) as fault:
+            raise refusal(action, project, fault) from None
         _check_version(call)
         return visit
 

@@ -10,13 +10,35 @@ import msgspec
 
 from studiolo.kernel.control import Control
 from studiolo.kernel.control.steps import Steps
-from studiolo.kernel.faults import Conflict
+from studiolo.kernel.documents import draft_from
+from studiolo.kernel.faults import Conflict, Fault
 from studiolo.kernel.ids import ResourceId
-from studiolo.kernel.resource import Caller, JsonObject, Resource
+from studiolo.kernel.resource import PLATFORM, Caller, Change, Demand, JsonObject, Resource
 
 _BUSY = frozenset({"creating", "updating", "running", "accepted", "deleting"})
 _LOOK_SECONDS = 0.1
 _decode = msgspec.json.Decoder().decode
+
+
+class KernelTypes:
+    """See `ports.Types`. `control` is asked for at each use, since the catalog that it holds names our types."""
+
+    def __init__(self, control: Callable[[], Control]) -> None:
+        self._control = control
+
+    def knows(self, name: str) -> bool:
+        """See `ports.Types.knows`."""
+        return self._control().catalog.find(name) is not None
+
+    def making(self, id_: ResourceId, body: JsonObject) -> Demand | None:
+        """See `ports.Types.making`. What is wrong with the body is found when it is written."""
+        declared = self._control().catalog.find(id_.type)
+        if declared is None or declared.making is None:
+            return None
+        try:
+            return declared.making(Change(id=id_, old=None, new=draft_from(body), caller=PLATFORM, at="", fresh_id=""))
+        except Fault:
+            return None
 
 
 class KernelResources:
@@ -30,9 +52,9 @@ class KernelResources:
         """See `ports.Resources.find`."""
         return await self._control().find(id_)
 
-    async def require(self, caller: Caller, action: str, scope: ResourceId) -> None:
+    async def require(self, caller: Caller, demand: Demand) -> None:
         """See `ports.Resources.require`."""
-        await self._control().gate.require(caller, action, scope.text)
+        await self._control().gate.demand(caller, demand)
 
     async def put(self, caller: Caller, id_: ResourceId, body: JsonObject, api_version: str) -> JsonObject:
         """See `ports.Resources.put`."""

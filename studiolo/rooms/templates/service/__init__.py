@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Change, Demand, Draft, Invocation, JsonObject, Resource, Step
-from studiolo.rooms.templates.ports import Records, Resources, Seals
+from studiolo.rooms.templates.ports import Records, Resources, Seals, Types
 
 if TYPE_CHECKING:
     from studiolo.rooms.templates.service.actions import DeploymentActions
@@ -21,13 +20,11 @@ __all__ = ["Deployments"]
 class Deployments:
     """Everything that a deployment's type needs; see `Admission`, `DeploymentRuns` and `DeploymentActions`."""
 
-    def __init__(
-        self, *, resources: Resources, records: Records, seals: Seals, knows: Callable[[str], bool], tenant: str, environment: JsonObject
-    ) -> None:
+    def __init__(self, *, resources: Resources, records: Records, seals: Seals, types: Types, tenant: str, environment: JsonObject) -> None:
         self._resources = resources
         self._records = records
         self._seals = seals
-        self._knows = knows
+        self._types = types
         self._tenant = tenant
         self._environment = environment
 
@@ -35,7 +32,7 @@ class Deployments:
     def _admission(self) -> Admission:
         from studiolo.rooms.templates.service.admission import Admission
 
-        return Admission(self._seals, self._knows, self._tenant, self._environment)
+        return Admission(self._seals, self._types, self._tenant, self._environment)
 
     @cached_property
     def _runs(self) -> DeploymentRuns:

@@ -13,7 +13,7 @@ from studiolo.kernel.resource import Invocation, JsonObject, Resource
 from studiolo.rooms.templates.domain.shapes import duration_text
 from studiolo.rooms.templates.domain.world import Fresh
 from studiolo.rooms.templates.ports import Records, Resources
-from studiolo.rooms.templates.service.admission import RUNNING, Admission, demands_of, described, surroundings
+from studiolo.rooms.templates.service.admission import RUNNING, Admission, described, surroundings
 
 _CANCELLED: Final = "DeploymentCanceled"
 
@@ -38,8 +38,8 @@ class DeploymentActions:
         found = {one.key: await self.resources.find(one) for one in surroundings(id_)}
         run, now = clock.new_id(), clock.now()
         plan, kept = self.admission.plan(id_, draft_from(call.body), call.caller, found, Fresh(run, now))
-        for demand in demands_of(plan):
-            await self.resources.require(call.caller, demand.action, demand.scope)
+        for demand in self.admission.demands_of(plan):
+            await self.resources.require(call.caller, demand)
         shown: JsonObject = {
             **described(plan, kept),
             "timestamp": clock.stamp(now),

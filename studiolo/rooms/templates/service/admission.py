@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,14 +12,14 @@ import msgspec
 from studiolo.kernel.faults import Conflict, Fault
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Caller, Change, Demand, Draft, JsonObject, Resource
-from studiolo.rooms.templates.domain.bodies import given_values
+from studiolo.rooms.templates.domain.bodies import body, given_values
 from studiolo.rooms.templates.domain.functions import named_guid
 from studiolo.rooms.templates.domain.nesting import OUTER, refuse_unoffered
-from studiolo.rooms.templates.domain.plan import Plan, Planner, Request
+from studiolo.rooms.templates.domain.plan import Item, Plan, Planner, Request
 from studiolo.rooms.templates.domain.shapes import dependencies, duration_text, facts_for, providers, scope_text, shown_parameters
 from studiolo.rooms.templates.domain.values import Later, as_map, broken, word_for
 from studiolo.rooms.templates.domain.world import Facts, Fresh
-from studiolo.rooms.templates.ports import Seals
+from studiolo.rooms.templates.ports import Seals, Types
 
 RUNNING: Final = frozenset({"Creating", "Updating"})
 # Who may assign roles often rests on attributes of the assignment, which only its own write knows.
@@ -39,11 +39,11 @@ class Kept(msgspec.Struct):
 class Admission:
     """Admits deployments.
 
-    `knows` says whether a resource type is served here, `environment` is what the function of that name answers.
+    `types` are those that are served here, `environment` is what the function of that name answers.
     """
 
     seals: Seals
-    knows: Callable[[str], bool]
+    types: Types
     tenant: str
     environment: JsonObject
 
@@ -63,7 +63,27 @@ class Admission:
             plan, _ = self._planned(change)
         except Later:
             return []  # names rest on the group's location or tags: each resource is decided when it is written
-        return demands_of(plan)
+        return self.demands_of(plan)
+
+    def demands_of(self, plan: Plan) -> list[Demand]:
+        """The right to write each resource of a plan, or what is enough to make it.
+
+        The write itself asks precisely; here it is only told what could not come to anything.
+        """
+        found: list[Demand] = []
+        for item in plan.items:
+            if item.type.lower() not in _DECIDED_WHEN_WRITTEN:
+                found.append(self._demand(plan, item))
+            inner = plan.nested.get(item.id.key)
+            found.extend(self.demands_of(inner) if inner else ())
+        return found
+
+    def _demand(self, plan: Plan, item: Item) -> Demand:
+        writing = Demand(f"{item.type}/write", item.id)
+        if item.is_deployment:
+            return writing
+        making = self.types.making(item.id, body(plan.world, item.declared, item.copies, is_probe=True))
+        return replace(making, alternatives=(*making.alternatives, writing)) if making else writing
 
     def admit(self, change: Change) -> Draft:
         """The deployment that may run. Its template and parameters are kept sealed until it has run.
@@ -94,7 +114,7 @@ class Admission:
         """
         request = _request(id_, draft)
         facts = facts_for(id_, caller, found, tenant=self.tenant, environment=self.environment)
-        plan = Planner(self.knows).plan(request, facts, fresh)
+        plan = Planner(self.types.knows).plan(request, facts, fresh)
         values = {declared.name: plan.world.parameters[key] for key, declared in plan.world.template.parameters.items()}
         return plan, Kept(request.template, values, asdict(facts), request.outer)
 
@@ -106,7 +126,7 @@ class Admission:
         """The plan of an admitted deployment, from what was kept of it: the same at every try."""
         kept = self.kept(deployment)
         request = Request(deployment.id.text, kept.template, kept.parameters, kept.outer)
-        return Planner(self.knows).plan(request, Facts(**kept.facts), None)
+        return Planner(self.types.knows).plan(request, Facts(**kept.facts), None)
 
     def kept(self, deployment: Resource) -> Kept:
         """What was kept of a deployment.
@@ -128,11 +148,6 @@ def surroundings(id_: ResourceId) -> list[ResourceId]:
     """The group, if there is one, and the subscription of a deployment."""
     found = [parse(f"/subscriptions/{id_.subscription}")] if id_.subscription else []
     return [*found, parse(scope_text(id_))] if id_.group else found
-
-
-def demands_of(plan: Plan) -> list[Demand]:
-    """The right to write each resource of a plan."""
-    return [Demand(f"{item.type}/write", item.id) for item in plan.everything() if item.type.lower() not in _DECIDED_WHEN_WRITTEN]
 
 
 def described(plan: Plan, kept: Kept) -> JsonObject:

@@ -1,0 +1,59 @@
+"""From when and until when an assignment counts, in the words of the public cloud's role assignment schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from studiolo.kernel.access.grants import Timing
+from studiolo.kernel.faults import Invalid
+from studiolo.kernel.resource import Change, JsonObject
+
+START, END = "startDateTime", "endDateTime"
+STATES: Final[Mapping[Timing, str]] = {"not yet": "Pending", "now": "Active", "expired": "Expired"}
+_STAMP: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def schedule(change: Change) -> JsonObject:
+    """The bounds as they are stored: moments in UTC with microseconds; None where there is none.
+
+    Raises:
+        Invalid: a bound is no moment with an offset, the end is not after the start, or a new end has passed (code
+            `InvalidSchedule`).
+    """
+    found = change.new.properties
+    before = change.old.properties if change.old else {}
+    bounds = {name: _moment(found.get(name), name) for name in (START, END)}
+    start, end = bounds[START], bounds[END]
+    if end is not None and start is not None and end <= start:
+        raise _refused(f"'{END}' must lie behind '{START}'", END)
+    if end is not None and end != before.get(END) and end <= change.at:
+        raise _refused(f"'{END}' has passed; to end an assignment now, delete it", END)
+    return bounds
+
+
+def state_of(properties: Mapping[str, Any], at: str) -> str | None:
+    """Pending, Active or Expired; None for an assignment without bounds. `at` is a moment as `schedule` writes them."""
+    start, end = properties.get(START), properties.get(END)
+    if start is None and end is None:
+        return None
+    if start is not None and at < start:
+        return STATES["not yet"]
+    return STATES["expired" if end is not None and at >= end else "now"]
+
+
+def _moment(text: object, name: str) -> str | None:
+    if text is None or text == "":
+        return None
+    try:
+        found = datetime.fromisoformat(str(text))
+        if found.tzinfo is None:
+            raise ValueError(text)
+        return found.astimezone(UTC).strftime(_STAMP)
+    except (ValueError, OverflowError):
+        raise _refused(f"'{name}' must be a moment such as 2027-01-31T08:00:00Z", name) from None
+
+
+def _refused(why: str, name: str) -> Invalid:
+    return Invalid(f"The schedule cannot be kept: {why}.", code="InvalidSchedule", target=f"properties.{name}")

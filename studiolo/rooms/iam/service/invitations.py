@@ -1,0 +1,54 @@
+"""How an administrator lets a person in, and in again: one-time links by which the person sets a password."""
+
+from __future__ import annotations
+
+from studiolo.kernel import clock
+from studiolo.kernel.faults import Conflict
+from studiolo.kernel.resource import Invocation, JsonObject, Resource, Step
+from studiolo.rooms.iam.service.credentials import Credentials
+from studiolo.rooms.iam.service.delegation import Delegation
+from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.sessions import LINK_LIFE, SET_PASSWORD, Sessions
+from studiolo.rooms.iam.service.signouts import SignOuts
+
+
+class Invitations:
+    """Actions on users. A link is worth all that the user holds, so whoever makes one must be allowed to assign that to the user."""
+
+    def __init__(
+        self, sessions: Sessions, credentials: Credentials, signouts: SignOuts, directory: Directory, delegation: Delegation, origin: str
+    ) -> None:
+        self._sessions = sessions
+        self._credentials = credentials
+        self._signouts = signouts
+        self._directory = directory
+        self._delegation = delegation
+        self._origin = origin
+
+    async def link(self, call: Invocation) -> JsonObject:
+        """POST createPasswordLink: a link that sets a password, once, within a day. Only this answer holds it.
+
+        Raises:
+            Forbidden: the caller may not assign to the user what the user holds.
+            Conflict: the user is switched off (code `UserDisabled`).
+        """
+        await self._delegation.require_person(call.caller, call.resource)
+        if call.resource.properties.get("accountEnabled") is False:
+            raise Conflict("The user is switched off: switch the user on first.", code="UserDisabled")
+        code = await self._sessions.new_code(call.resource.name.lower(), SET_PASSWORD)
+        return {
+            "link": f"{self._origin}/signin/password?code={code}",
+            "expirationDateTime": clock.stamp(clock.now() + LINK_LIFE),
+        }
+
+    async def reset(self, call: Invocation) -> JsonObject:
+        """POST resetCredentials: forget password and one-time codes, sign out everywhere, give a new link. Raises as `link` does."""
+        await self._delegation.require_person(call.caller, call.resource)
+        await self._credentials.forget(call.resource.name.lower())
+        await self._signouts.everywhere(call.resource.name, call.caller)
+        return await self.link(call)
+
+    async def retire(self, user: Resource, step: Step) -> None:
+        """A user goes with everything that they prove themselves with, and with what they let applications do."""
+        await self._credentials.forget(user.name.lower())
+        await self._directory.retire(user, step)

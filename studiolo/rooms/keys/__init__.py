@@ -1,0 +1,31 @@
+"""The keys of hubs and projects, and customers' keys."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from studiolo.kernel.keys import CustomerKeys, KeyRing
+from studiolo.kernel.resource import ResourceType
+from studiolo.rooms.keys.backends.files import KeyFiles
+from studiolo.rooms.keys.backends.keepers import Keepers
+from studiolo.rooms.keys.backends.shares import SharesFolder
+from studiolo.rooms.keys.backends.vaults import VaultKeys
+from studiolo.rooms.keys.ports import Gate, Owners, Places, Sealed
+from studiolo.rooms.keys.provider import rotations
+from studiolo.rooms.keys.service import WorkspaceKeys
+
+__all__ = ["Owners", "SharesFolder", "WorkspaceKeys", "customer_keys", "room"]
+
+
+def customer_keys(
+    folders: Sequence[Path], allowed: Sequence[str] = (), tokens: Mapping[str, str] | None = None, context: ssl.SSLContext | None = None
+) -> CustomerKeys:
+    """Customers' keys in files outside of `folders` and in vaults; see `backends.vaults` for the rest."""
+    return Keepers(KeyFiles(folders), VaultKeys(allowed, tokens, context))
+
+
+def room(ring: KeyRing, places: Places, sealed: Sealed, gate: Gate) -> tuple[WorkspaceKeys, list[ResourceType]]:
+    """Open the room: its service for whoever composes, and its resource types."""
+    return WorkspaceKeys(ring, places, sealed, gate), [rotations()]

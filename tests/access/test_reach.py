@@ -1,0 +1,229 @@
+"""who_can, abilities and simulate tell what single decisions would tell, whatever the world."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studiolo.kernel.access.ask import Plane
+from studiolo.kernel.access.decision import Ask, Assignment, CompiledFacts, Permission, Role, decide
+from studiolo.kernel.access.reach import abilities, patterns_at, smallest_roles, who_can
+from studiolo.kernel.access.simulation import PlannedChange, Shift, Standing, Turn, changed, simulate
+from studiolo.kernel.access.visibility import visible
+from studiolo.kernel.access.world import CompiledWorld, Holder, World
+from studiolo.kernel.faults import Invalid
+from tests.access.test_agreement import ACTIONS, IDS, SCOPES, TREE, assignments, denies, ids, planes, scopes, tuples
+from tests.access.world import deny, grant, role
+
+DEPARTMENT = "Microsoft.Directory/CustomSecurityAttributes/Id:Org_Department"
+PLANES: tuple[Plane, ...] = ("control", "data")
+EVERY: tuple[tuple[str, Plane], ...] = tuple((action, plane) for action in ACTIONS for plane in PLANES)
+
+
+def built(
+    rows: list[Assignment], nos: list[object], first: tuple[str, ...], second: tuple[str, ...], off: frozenset[str], missing: frozenset[str]
+) -> World:
+    return World(
+        holders={id_: Holder(id_, is_enabled=id_ not in off) for id_ in IDS if id_ not in missing},
+        members={"g1": first, "g2": second},
+        assignments=tuple(rows),
+        denies=tuple(nos),  # type: ignore[arg-type]
+        hierarchy=TREE,
+    )
+
+
+rows = st.lists(assignments, max_size=6, unique_by=lambda row: row.id)
+nos = st.lists(denies, max_size=2, unique_by=lambda row: row.id)
+held = tuples(st.sampled_from(IDS))
+few = st.frozensets(st.sampled_from(IDS), max_size=1)
+worlds = st.builds(built, rows, nos, held, held, few, few)
+roles: st.SearchStrategy[Role] = assignments.map(lambda row: row.role)
+changes = st.builds(
+    PlannedChange,
+    st.lists(assignments, max_size=2, unique_by=lambda row: row.id).map(tuple),
+    st.lists(denies, max_size=2, unique_by=lambda row: row.id).map(tuple),
+    tuples(st.one_of(ids.map("a{}".format), ids.map("d{}".format))),
+    st.dictionaries(st.sampled_from(["g1", "g2"]), held, max_size=1),
+    st.dictionaries(st.just("r"), roles, max_size=1),
+)
+
+
+def standing(facts: CompiledFacts, who: str, action: str, plane: Plane, scope: str) -> Standing:
+    verdict = decide(Ask(who, action, scope, plane), facts)
+    return Standing(verdict.allowed, verdict.is_conditional)
+
+
+@given(worlds, st.sampled_from(ACTIONS), planes, scopes)
+def test_who_can_names_exactly_those_whom_decide_allows(world: World, action: str, plane: Plane, scope: str) -> None:
+    check_who_can(CompiledWorld(world), action, plane, scope)
+
+
+def check_who_can(world: CompiledWorld, action: str, plane: Plane, scope: str) -> int:
+    reach = who_can(Ask("", action, scope, plane), world)
+    for who in IDS:
+        verdict = decide(Ask(who, action, scope, plane), world.facts(who))
+        told = reach.verdicts.get(who)
+        assert told == (verdict if verdict.allowed or verdict.is_conditional else None), who
+        if told is not None:
+            ways = list(reach.ways(who))
+            assert not told.allowed or told.deciding[0] in [way.assignment.id for way in ways]
+            assert all(not way.groups or way.groups[-1] == way.assignment.principal_id for way in ways)
+        assert visible(world.facts(who), action, plane, scope).admits(scope) == bool(told and told.allowed)
+    return len(IDS)
+
+
+@given(worlds, st.sampled_from(IDS), scopes)
+def test_abilities_are_exactly_what_decide_allows(world: World, who: str, scope: str) -> None:
+    facts = CompiledWorld(world).facts(who)
+    told = {(each.action, each.plane): each.verdict for each in abilities(facts, Ask(who, "X/read", scope), EVERY)}
+    asked = {(action, plane): decide(Ask(who, action, scope, plane), facts) for action, plane in EVERY}
+    assert told == {question: verdict for question, verdict in asked.items() if verdict.allowed or verdict.is_conditional}
+    granted = {line.row.id for line in patterns_at(facts, scope)}
+    assert {verdict.deciding[0] for verdict in told.values() if verdict.deciding} <= granted
+
+
+@settings(max_examples=10)  # each of them is some 500 comparisons; the campaign below makes more
+@given(worlds, changes)
+def test_a_simulation_is_the_difference_of_decisions(world: World, change: PlannedChange) -> None:
+    check_simulation(world, change)
+
+
+def check_simulation(world: World, change: PlannedChange) -> int:
+    before, after = CompiledWorld(world), CompiledWorld(changed(world, change))
+    told = list(simulate(before, after, EVERY))
+    for who in IDS:
+        old, new = before.facts(who), after.facts(who)
+        for scope in SCOPES:
+            said = {(turn.action, turn.plane): (turn.before, turn.after) for turn in turns_at(told, who, scope)}
+            truth = {
+                (action, plane): (standing(old, who, action, plane, scope), standing(new, who, action, plane, scope))
+                for action, plane in EVERY
+            }
+            assert said == {question: both for question, both in truth.items() if both[0] != both[1]}, (who, scope)
+    return len(IDS) * len(SCOPES) * len(EVERY)
+
+
+def turns_at(told: list[Shift], who: str, scope: str) -> tuple[Turn, ...]:
+    """What a reader of the answer takes it to say of one place: the nearest place above it that is named."""
+    mine = {(shift.scope, shift.is_below): shift.turns for shift in told if who in shift.principals}
+    key = scope.lower()
+    if (key, False) in mine:
+        return mine[key, False]
+    for above in TREE.chain(key)[1:]:
+        for place in ((above, True), (above, False)):
+            if place in mine:
+                return mine[place]
+    return ()
+
+
+@pytest.mark.nightly
+def test_a_hundred_thousand_comparisons_agree() -> None:
+    done = [0]
+
+    @settings(max_examples=3_000, deadline=None, database=None)
+    @given(worlds, changes, st.sampled_from(ACTIONS), planes, scopes)
+    def compare(world: World, change: PlannedChange, action: str, plane: Plane, scope: str) -> None:
+        done[0] += check_simulation(world, change) + check_who_can(CompiledWorld(world), action, plane, scope)
+
+    compare()
+    assert done[0] >= 100_000
+
+
+# ── by hand ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+READER = role(Permission(actions=("*/read",)), name="reader")
+
+
+def world_of(*given_rows: object, members: dict[str, tuple[str, ...]] | None = None, **attributes: str) -> CompiledWorld:
+    holders = {
+        id_: Holder(id_, attributes={DEPARTMENT: attributes[id_]} if id_ in attributes else {}) for id_ in ("alice", "bob", "g1", "g2")
+    }
+    return CompiledWorld(
+        World(
+            holders,
+            members or {},
+            tuple(row for row in given_rows if isinstance(row, Assignment)),
+            tuple(row for row in given_rows if not isinstance(row, Assignment)),  # type: ignore[misc]
+            hierarchy=TREE,
+        )
+    )
+
+
+def test_members_of_nested_groups_are_named_with_the_way() -> None:
+    world = world_of(grant(READER, "/subscriptions/s1", to="g2"), members={"g1": ("alice",), "g2": ("g1",)})
+    reach = who_can(Ask("", "Box/read", "/subscriptions/s1/rg"), world)
+    assert list(reach.verdicts) == ["alice", "g1", "g2"]
+    (way,) = reach.ways("alice")
+    assert (way.groups, way.way, way.path) == (("g1", "g2"), "a scope above it", ("/subscriptions/s1/rg", "/subscriptions/s1"))
+
+
+def test_a_management_group_and_a_hub_are_on_the_path() -> None:
+    world = world_of(
+        grant(READER, "/providers/Microsoft.Management/managementGroups/root"), grant(READER, "/subscriptions/s1/rg/hub", id="a2")
+    )
+    reach = who_can(Ask("", "Box/read", "/subscriptions/s2/rg/p/child"), world)
+    above, hub = reach.ways("alice")
+    assert above.path[-2:] == (
+        "/providers/microsoft.management/managementgroups/mgb",
+        "/providers/microsoft.management/managementgroups/root",
+    )
+    assert hub.path == ("/subscriptions/s2/rg/p/child", "/subscriptions/s2/rg/p", "/subscriptions/s1/rg/hub")
+
+
+def test_denied_and_excluded_are_told_apart() -> None:
+    everyone = "00000000-0000-0000-0000-000000000000"
+    rows_ = [grant(READER, to="alice"), grant(READER, to="bob", id="a2"), deny("/", principals=(everyone,), excluded=("g1",))]
+    reach = who_can(Ask("", "Box/read", "/"), world_of(*rows_, members={"g1": ("bob",)}))
+    assert list(reach.verdicts) == ["bob"]
+
+
+def test_each_principals_own_attributes_count() -> None:
+    condition = f"@Principal[{DEPARTMENT}] StringEquals 'Chemistry'"
+    rows_ = [grant(READER, to="g1", condition=condition)]
+    reach = who_can(Ask("", "Box/read", "/"), world_of(*rows_, members={"g1": ("alice", "bob")}, alice="Chemistry", bob="Physics"))
+    assert {who: verdict.allowed for who, verdict in reach.verdicts.items()} == {"alice": True, "bob": False, "g1": False}
+    assert next(reach.ways("alice")).conditions == (condition,)
+
+
+def test_the_smallest_role_that_allows_comes_first() -> None:
+    whole = role(Permission(actions=("*",)), name="whole")
+    narrow = role(Permission(actions=("Box/read",)), name="narrow")
+    guarded = role(Permission(actions=("Box/read",), condition="1 NumericEquals 1"), name="guarded")
+    assert [each.name for each in smallest_roles("Box/read", "control", [whole, READER, narrow, guarded], EVERY)] == [
+        "narrow",
+        "reader",
+        "whole",
+    ]
+    assert smallest_roles("Box/read", "data", [whole, READER], EVERY) == ()
+
+
+def test_the_plan_of_a_change_says_where_it_holds() -> None:
+    world = world_of(grant(READER, "/subscriptions/s1/rg", to="alice"))
+    change = PlannedChange(assignments=(grant(READER, "/subscriptions/s1", to="alice", id="new"),))
+    told = list(simulate(world, CompiledWorld(changed(world.world, change)), EVERY))
+    # On the resource group she may already: there nothing changes.
+    assert [(shift.scope, len(shift.turns)) for shift in told] == [("/subscriptions/s1", 2), ("/subscriptions/s1/rg", 0)]
+    assert all(turn.after == Standing(allowed=True, is_conditional=False) for turn in told[0].turns)
+
+
+@pytest.mark.parametrize(("action", "scope"), [("*/read", "/"), ("X/read", "//")])
+def test_malformed_questions_are_refused(action: str, scope: str) -> None:
+    with pytest.raises(Invalid):
+        who_can(Ask("", action, scope), world_of())
+
+
+def test_an_action_that_no_operation_needs_is_nobodys() -> None:
+    world = world_of(grant())
+    known = CompiledWorld(
+        World(world.world.holders, {}, world.world.assignments, known_actions=lambda action, _plane: action == "box/read")
+    )
+    assert list(who_can(Ask("", "Box/read", "/"), known).verdicts) == ["alice"]
+    assert not who_can(Ask("", "Box/reed", "/"), known).verdicts
+
+
+def test_roles_that_change_touch_their_holders() -> None:
+    world = world_of(grant(Role("r", "r", (Permission(actions=("Box/read",)),))), grant(READER, to="bob", id="a2"))
+    change = PlannedChange(roles={"r": Role("r", "r", (Permission(actions=("Jar/read",)),))})
+    told = list(simulate(world, CompiledWorld(changed(world.world, change)), EVERY))
+    assert [(shift.principals, [turn.action for turn in shift.turns]) for shift in told] == [(("alice",), ["Box/read", "Jar/read"])]

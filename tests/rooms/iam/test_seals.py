@@ -1,0 +1,209 @@
+"""Who edits the database by hand gains nothing: changed, removed, added and replayed rows never make an allow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from studiolo.kernel.access.decision import Ask, decide
+from studiolo.kernel.faults import Fault, Unavailable
+from studiolo.kernel.keys import KeyRing
+from studiolo.kernel.store.sqlite import SqliteStore
+from studiolo.rooms.iam import accept_rights
+from studiolo.rooms.iam.backends.seals import Seals
+from studiolo.rooms.iam.backends.stored import StoredGrants
+from tests.rooms.iam.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, Studio, guid, open_node
+
+pytestmark = pytest.mark.anyio
+THING = f"{GROUP}/providers/Test.Rooms/things/box"
+ASKS = [(action, scope) for action in ("Test.Rooms/things/read", "Test.Rooms/things/write") for scope in (HERE, THING)]
+CUSTOM = guid(800)
+SEALED = (
+    "studiolo.directory/users",
+    "studiolo.directory/groups",
+    "microsoft.authorization/roleassignments",
+    "microsoft.authorization/denyassignments",
+)
+
+
+@pytest.fixture
+async def world(studio: Studio) -> Studio:
+    """Ada reads through a group, Bob owns but for a deny assignment on a group that holds him, Eve has a custom role."""
+    ada, bob, eve = [await studio.user(number) for number in (1, 2, 3)]
+    await studio.user(4, accountEnabled=False)
+    await studio.group(10, ada.oid)
+    await studio.group(11, bob.oid)
+    permissions = [{"actions": ["Test.Rooms/things/read"]}]
+    await studio.put(
+        f"/{AUTHORIZATION}/roleDefinitions/{CUSTOM}", {"roleName": "narrow", "assignableScopes": [HERE], "permissions": permissions}
+    )
+    await studio.assign(100, guid(10), READER, GROUP)
+    await studio.assign(101, bob.oid, OWNER, HERE)
+    await studio.assign(102, eve.oid, CUSTOM, GROUP)
+    await studio.assign(103, guid(4), OWNER, GROUP)
+    await studio.put(
+        f"{GROUP}/{AUTHORIZATION}/denyAssignments/{guid(700)}",
+        {"denyAssignmentName": "no", "principals": [{"id": guid(11), "type": "Group"}], "permissions": [{"actions": ["Test.Rooms/*"]}]},
+    )
+    return studio
+
+
+async def allowed(grants: StoredGrants) -> set[tuple[str, str, str]]:
+    found: set[tuple[str, str, str]] = set()
+    for number in range(1, 5):
+        for action, scope in ASKS:
+            if decide(Ask(guid(number), action, scope), await grants.facts(guid(number))).allowed:
+                found.add((guid(number), action, scope))
+    return found
+
+
+async def fresh(store: SqliteStore) -> set[tuple[str, str, str]]:
+    """What somebody who reads everything anew allows: of a server that went on, and of one that was started."""
+    seals = Seals(store, await KeyRing(store, b"k" * 32).data_key("authorization"))
+    went_on = set[tuple[str, str, str]]()
+    with suppress(Unavailable):  # where the version itself is not believed, nothing is decided
+        went_on = await allowed(StoredGrants(store, seals=seals))
+    with pytest.raises(Unavailable) as caught:
+        await seals.open()
+    assert caught.value.code == "AuthorizationStoreDamaged"
+    return went_on
+
+
+def flips(path: Path, every: int) -> Iterator[tuple[str, str, str, bytes | str]]:
+    """Each byte of each column of each sealed row of our small world, one at a time: table, column, key, the other value."""
+    at = 0
+    with closing(sqlite3.connect(path)) as raw:
+        rows = raw.execute("select key, type, parent, etag, created, doc, private from resources").fetchall()
+        seals = raw.execute("select key, doc from entries where space in ('iam.seals', 'iam.authorization')").fetchall()
+    ours = [row for row in rows if row[1] in SEALED or CUSTOM in row[0]]
+    columns = ("type", "parent", "etag", "created", "doc", "private")
+    values = [("resources", column, row[0], value) for row in ours for column, value in zip(columns, row[1:], strict=True) if value]
+    values += [("entries", "doc", key, doc) for key, doc in seals if key == "state" or key in {row[0] for row in ours}]
+    for table, column, key, value in values:
+        raw_value = value.encode() if isinstance(value, str) else value
+        for place in range(len(raw_value)):
+            at += 1
+            if at % every == 0:
+                turned = bytearray(raw_value)
+                turned[place] ^= 1
+                yield table, column, key, turned.decode() if isinstance(value, str) else bytes(turned)
+
+
+async def flip(world: Studio, path: Path, every: int) -> int:
+    before = await fresh_before(world)
+    done = 0
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        for table, column, key, value in flips(path, every):
+            where = "where key = ?" + ("" if table == "resources" else " and space in ('iam.seals', 'iam.authorization')")
+            update = f"update {table} set {column} = ? {where}"  # noqa: S608 - names from this file
+            (old,) = raw.execute(f"select {column} from {table} {where}", (key,)).fetchone()  # noqa: S608 - the same
+            raw.execute(update, (value, key))
+            assert await fresh(world.store) <= before, (table, column, key, value)
+            raw.execute(update, (old, key))
+            done += 1
+    assert await fresh_before(world) == before
+    return done
+
+
+async def fresh_before(world: Studio) -> set[tuple[str, str, str]]:
+    seals = Seals(world.store, await KeyRing(world.store, b"k" * 32).data_key("authorization"))
+    await seals.open()
+    found = await allowed(StoredGrants(world.store, seals=seals))
+    assert found
+    return found
+
+
+async def test_a_flipped_byte_never_allows_and_is_noticed_at_the_start(world: Studio, tmp_path: Path) -> None:
+    assert await flip(world, tmp_path / "studiolo.db", every=211) > 20
+
+
+@pytest.mark.nightly
+async def test_every_flipped_byte_never_allows(world: Studio, tmp_path: Path) -> None:
+    assert await flip(world, tmp_path / "studiolo.db", every=1) > 5_000
+
+
+@pytest.mark.parametrize(
+    "key", [f"{GROUP}/{AUTHORIZATION}/denyAssignments/{guid(700)}", f"/providers/Studiolo.Directory/groups/{guid(11)}"]
+)
+@pytest.mark.parametrize("is_thorough", [False, True])
+async def test_a_row_that_was_removed_by_hand_opens_nothing(world: Studio, tmp_path: Path, key: str, *, is_thorough: bool) -> None:
+    before = await fresh_before(world)
+    with closing(sqlite3.connect(tmp_path / "studiolo.db")) as raw:
+        raw.execute("delete from resources where key = ?", (key.lower(),))
+        raw.execute("delete from facets where key = ?", (key.lower(),))
+        if is_thorough:
+            raw.execute("delete from entries where space = 'iam.seals' and key = ?", (key.lower(),))
+        raw.commit()
+    with pytest.raises(Fault) as caught:
+        await open_node(tmp_path)
+    assert caught.value.code == "AuthorizationStoreDamaged"
+    # The server that goes on looks at everything once it has noticed that somebody else wrote.
+    await world.iam.grants.refresh()
+    await world.iam.seals.rest()
+    assert await allowed(world.iam.grants) <= before
+    assert not await allowed(world.iam.grants)
+
+
+async def test_an_older_row_that_is_put_back_with_its_seal_opens_nothing(world: Studio, tmp_path: Path) -> None:
+    key = f"/providers/studiolo.directory/groups/{guid(10)}"
+    path = tmp_path / "studiolo.db"
+    with closing(sqlite3.connect(path)) as raw:
+        row = raw.execute("select key, type, parent, etag, created, doc, private from resources where key = ?", (key,)).fetchone()
+        seal = raw.execute("select * from entries where space = 'iam.seals' and key = ?", (key,)).fetchone()
+        facets = raw.execute("select * from facets where key = ?", (key,)).fetchall()
+    await world.group(10)
+    before = await fresh_before(world)
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("insert or replace into resources (key, type, parent, etag, created, doc, private) values (?, ?, ?, ?, ?, ?, ?)", row)
+        raw.execute("insert or replace into entries values (?, ?, ?, ?)", seal)
+        raw.executemany("insert or replace into facets values (?, ?, ?)", facets)
+        raw.commit()
+    assert not await allowed(world.iam.grants) - before - {(guid(1), *ask) for ask in ASKS}
+    await world.iam.grants.refresh()
+    await world.iam.seals.rest()
+    assert not await allowed(world.iam.grants)
+
+
+async def test_a_forged_row_and_a_forged_index_give_nothing(world: Studio, tmp_path: Path) -> None:
+    before = await fresh_before(world)
+    path = tmp_path / "studiolo.db"
+    source = f"{HERE}/{AUTHORIZATION}/roleAssignments/{guid(101)}".lower()
+    forged = source.replace(guid(101), guid(109))
+    with closing(sqlite3.connect(path)) as raw:
+        row = list(raw.execute("select key, type, parent, etag, created, doc, private from resources where key = ?", (source,)).fetchone())
+        row[0], row[5] = forged, row[5].replace(guid(2).encode(), guid(3).encode())
+        raw.execute("insert into resources (key, type, parent, etag, created, doc, private) values (?, ?, ?, ?, ?, ?, ?)", row)
+        raw.execute("insert into facets values (?, ?, ?)", (row[1], f"principal:{guid(3)}", forged))
+        joined = "studiolo.directory/groups", f"member:{guid(3)}", f"/providers/studiolo.directory/groups/{guid(10)}"
+        raw.execute("insert into facets values (?, ?, ?)", joined)
+        raw.execute("delete from facets where value = ?", (f"member:{guid(2)}",))
+        raw.commit()
+    assert await fresh(world.store) <= before
+
+
+async def test_rows_without_a_state_are_not_believed(world: Studio, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "studiolo.db")) as raw:
+        raw.execute("delete from entries where space in ('iam.seals', 'iam.authorization')")
+        raw.commit()
+    with pytest.raises(Unavailable) as caught:
+        await open_node(tmp_path)
+    assert caught.value.code == "AuthorizationStoreDamaged"
+    with pytest.raises(Unavailable):
+        await world.iam.grants.refresh()
+    with pytest.raises(Unavailable):
+        await world.user(9)
+
+
+async def test_an_operator_can_accept_the_rows_as_they_are(world: Studio, tmp_path: Path) -> None:
+    before = await fresh_before(world)
+    with closing(sqlite3.connect(tmp_path / "studiolo.db")) as raw:
+        raw.execute("delete from entries where space in ('iam.seals', 'iam.authorization')")
+        raw.commit()
+    assert await accept_rights(world.store, KeyRing(world.store, b"k" * 32)) > 40
+    assert await fresh_before(world) == before
+    again = await open_node(tmp_path)
+    await again.close()

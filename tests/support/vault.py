@@ -1,0 +1,128 @@
+"""A small vault of a customer's: one RSA key behind HTTPS, wrapkey and unwrapkey, and switches for every way to fail."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import NameOID
+
+VERSION: Final = "0123456789abcdef0123456789abcdef"
+_PADDING = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+
+
+class Vault:
+    """A running vault. `status` other than 200 is what it answers; `lies` makes it answer with other bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.status = 200
+        self.location = ""
+        self.is_silent = False
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.certificate = folder / "vault.pem"
+        secret = folder / "vault.key"
+        _write_certificate(self.certificate, secret)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, secret)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        self.port: int = self._server.server_address[1]
+        self.host = f"localhost:{self.port}"
+
+    @property
+    def uri(self) -> str:
+        """The address of the key."""
+        return f"https://{self.host}/keys/contoso/{VERSION}"
+
+    def context(self) -> ssl.SSLContext:
+        """A context that trusts this vault."""
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """What the vault says to a request."""
+        name, _, verb = path.partition("?")[0].rpartition("/")
+        if self.status != 200 or not name.startswith("/keys/contoso"):
+            return self.status if self.status != 200 else 404, {"error": {"code": "Forbidden", "message": "no"}}
+        value = base64.urlsafe_b64decode(body["value"] + "==")
+        assert body["alg"] == "RSA-OAEP-256"
+        try:
+            done = self.key.public_key().encrypt(value, _PADDING) if verb == "wrapkey" else self.key.decrypt(value, _PADDING)
+        except ValueError:
+            return 400, {"error": {"code": "BadParameter", "message": "no"}}
+        text = base64.urlsafe_b64encode(done).decode().rstrip("=")
+        return 200, {"kid": f"https://{self.host}/keys/contoso/{VERSION}", "value": text}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        vault = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                vault.asked.append((self.path, dict(self.headers)))
+                if vault.is_silent:
+                    threading.Event().wait(3)
+                    return
+                status, answer = vault.answer(self.path, body)
+                raw = json.dumps(answer).encode()
+                self.send_response(status)
+                if vault.location:
+                    self.send_header("location", vault.location)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                del format, args
+
+        return Handler
+
+
+@contextmanager
+def vault_in(folder: Path) -> Generator[Vault]:
+    """A vault that is stopped at the end."""
+    vault = Vault(folder)
+    try:
+        yield vault
+    finally:
+        vault.stop()
+
+
+def _write_certificate(certificate: Path, secret: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
