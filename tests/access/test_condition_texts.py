@@ -25,10 +25,12 @@ GUID = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
         "(" * 64 + "1 NumericEquals 1" + ")" * 64,
         "NOT " * 500 + "1 NumericEquals 1",
         "@Resource[a:b] NumericEquals 9223372036854775807",
+        "@Resource[a:b] NumericEquals -9223372036854775808",
+        "(1 NumericEquals 1) AND " * 70 + "(1 NumericEquals 1)",
     ],
 )
 def test_the_language_may_be_written(text: str) -> None:
-    check_condition(text)
+    assert check_condition(text).text == text
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,10 @@ def test_the_language_may_be_written(text: str) -> None:
         ("1 NumericEquals 1 " + " " * 8192, "longer than 8192"),
         ("@Resource[a:b] StringEquals '" + "\u00e9" * 4096 + "'", "longer than 8192"),
         ("(" * 65 + "1 NumericEquals 1" + ")" * 65, "deeper than 64"),
+        ("(1 NumericEquals 1) AND " + "(" * 65 + "1 NumericEquals 1" + ")" * 65, "deeper than 64"),
+        (" ", "at character 1: it is empty"),
+        ("1 NumericEquals 1 " + " " * 8192, "at character 1: it is longer"),
+        ("@Resource[a:b] NumericEquals -9223372036854775809", "64 bits"),
         ("1 NumericEquals 1 AND 1 NumericEquals 1 OR 1 NumericEquals 1", "ambiguous"),
         ("(1 NumericEquals 1 || 1 NumericEquals 1 && 1 NumericEquals 1)", "ambiguous"),
         ("1 NumericEquals 1 AND", "ends where"),
@@ -144,3 +150,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert compile_condition(text).evaluate(ask()) is value
     except Invalid:
         assert value is None
+
+
+@pytest.mark.parametrize("text", ["", "1 NumericEquals", "@Resource[a:b] StringEquals {'a'}"])
+def test_a_refusal_names_the_condition_as_its_target(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_condition(text)
+    assert (refused.value.code, refused.value.target) == ("InvalidCondition", "condition")

@@ -4,7 +4,7 @@ from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Permission, Verdict, decide, group_closure
 from studiolo.kernel.access.grants import EVERYONE
 from studiolo.kernel.faults import Invalid
-from tests.access.world import ALL, GROUP, READ, READER, SUB, allowed, ask, deny, grant, known, role
+from tests.access.world import ALL, GROUP, READ, READER, SUB, allowed, ask, deny, grant, known, role, with_values
 
 TRUE, FALSE = "1 NumericEquals 1", "1 NumericEquals 2"
 ASKED, OPEN = "@Resource[x:y] StringEquals 'a'", {"x:y": "a"}
@@ -204,3 +204,11 @@ def test_more_actions_than_are_remembered_are_answered_alike() -> None:
     facts = known(grant(READER, condition="ActionMatches{'*/a*/read'} OR (@Resource[x:y] StringEquals 'a')"))
     for name in [*(f"{letter}{number}" for number in range(1100) for letter in "ab"), "a0", "b0"]:
         assert allowed(ask(f"X/{name}/read"), facts) is name.startswith("a")
+
+
+def test_the_lowest_id_is_named_among_conditions_that_share_a_table() -> None:
+    """Prefixes are looked up by length; the order of lengths is not the order of ids."""
+    prefixes = ["x", "abc", "a", "ab", *(f"other{number}" for number in range(8))]
+    rows = [grant(condition=f"@Resource[x:y] StringStartsWith '{prefix}'", id=f"a{number:02}") for number, prefix in enumerate(prefixes)]
+    assert decide(with_values(y="abcd"), known(*rows)).deciding == ("a01",)
+    assert decide(with_values(y="abd"), known(*rows)).deciding == ("a02",)

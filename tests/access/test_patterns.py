@@ -48,6 +48,8 @@ def test_the_matcher_agrees_with_the_rules_read_slowly(pattern: str, action: str
     ("pattern", "action", "is_match"),
     [
         ("*", "a", True),
+        ("", "a", False),
+        ("*/read", "a/read", True),
         ("*/read", "A/b/Read", True),
         ("*/read", "read", False),
         ("A/*", "a/b/c", True),

@@ -119,3 +119,32 @@ def test_the_way_names_the_heir() -> None:
     assert tree.way(key, "/") == tree.way(key, "/subscriptions/s1") == "a scope above it"
     assert "management group" in tree.way(key, "/providers/microsoft.management/managementgroups/root")
     assert "'/subscriptions/s1/p' inherits" in tree.way(key, "/subscriptions/s2/hub")
+
+
+def test_a_chain_names_each_scope_once() -> None:
+    tree = Hierarchy(extra_parents={"/a/b": ["/a", "/hub"], "/a": ["/hub"]})
+    assert tree.chain("/a/b/c") == ("/a/b/c", "/a/b", "/a", "/hub", "/")
+
+
+def test_what_holds_at_a_management_group_by_its_path_alone_does_not_hold_for_its_subscriptions() -> None:
+    tree = Hierarchy({"mga": "root"}, {"s1": "mga"})
+    groups = "/providers/microsoft.management/managementgroups"
+    assert tree.inherited(f"{groups}/mga") == {f"{groups}/mga", f"{groups}/root", "/"}
+    assert tree.inherited("/subscriptions/s1") == {"/subscriptions/s1", "/subscriptions", f"{groups}/mga", f"{groups}/root", "/"}
+    below = f"{groups}/mga/providers/a.b/locks/l"
+    assert tree.inherited(below) == set(tree.chain(below))
+
+
+@pytest.mark.parametrize(
+    ("scope", "complaint"),
+    [
+        ("a", "must begin with"),
+        ("/a//b", "scope: it holds an empty"),
+        ("/a/../b", "scope: it holds an empty"),
+        ("/a%b", "'%' at position 3"),
+        ("/\u00e9", "at position 2"),
+    ],
+)
+def test_a_refused_scope_is_told_why(scope: str, complaint: str) -> None:
+    with pytest.raises(Invalid, match=complaint):
+        scope_key(scope)

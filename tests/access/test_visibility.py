@@ -92,3 +92,14 @@ def test_malformed_questions_are_refused(action: str, scope: str) -> None:
 def test_malformed_scopes_are_no_members() -> None:
     with pytest.raises(Invalid):
         visible(known(grant(scope=BOX)), LIST, "control", "/").admits("/a/../b")
+
+
+def test_the_sets_of_a_filter_name_only_the_outermost() -> None:
+    found = visible(known(grant(READER, GROUP), grant(READER, BOX, id="a2")), LIST, "control", SUB)
+    assert found == Filter(SUB.lower(), is_open=False, included=frozenset({GROUP.lower()}))
+    denied = known(grant(READER), deny(GROUP), deny(BOX, id="d2"), deny(BOX, id="d3", only_here=True))
+    assert visible(denied, LIST, "control", SUB) == Filter(SUB.lower(), is_open=True, excluded=frozenset({GROUP.lower()}))
+    child = known(grant(READER, SUB), grant(READER, GROUP, id="a2"))
+    assert visible(child, LIST, "control", "/").included == {SUB.lower()}
+    parent = known(grant(READER, "/subscriptions"), grant(READER, SUB, id="a2"))
+    assert visible(parent, LIST, "control", "/").included == {"/subscriptions"}

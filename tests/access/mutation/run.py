@@ -189,11 +189,22 @@ def tests_about(module: str) -> tuple[str, ...]:
 
 def report(chosen: list[Mutant], results: dict[tuple[str, str], str]) -> int:
     survivors = [each for each in chosen if results[each.id, each.text] == "survived"]
-    for each in survivors:
+    unnoticed = [each for each in survivors if not is_equivalent(each)]
+    for each in unnoticed:
         say(f"survived  {each.id}  {each.text}")
-    killed = len(chosen) - len(survivors)
-    say(f"{killed} of {len(chosen)} killed ({100 * killed / max(1, len(chosen)):.1f} %), {time.strftime('%F')}")
+    equal = len(survivors) - len(unnoticed)
+    killed, real = len(chosen) - len(survivors), len(chosen) - equal
+    say(f"{killed} of {real} killed ({100 * killed / max(1, real):.1f} %); {equal} more cannot change an answer; {time.strftime('%F')}")
     return 0
+
+
+def is_equivalent(mutant: Mutant) -> bool:
+    """Whether `equivalent.txt` says why the fault changes no answer."""
+    rows = [
+        line.split(" | ") for line in (Path(__file__).parent / "equivalent.txt").read_text("utf-8").splitlines() if not line.startswith("#")
+    ]
+    name, text = mutant.module.removeprefix(f"{PACKAGE}."), " ".join(mutant.text.split())
+    return any(name == module and re.fullmatch(".*".join(map(re.escape, fault.split("*"))), text) for module, fault, _why in rows)
 
 
 if __name__ == "__main__":
