@@ -169,6 +169,8 @@ class Studio:
             "principalType": "ServicePrincipal",
             "condition": condition,
             "conditionVersion": "2.0",
+            # The caller is the studio's owner, who may do all of this without the condition; what is measured is its decision.
+            "studioloOverride": {"checks": ["L6"], "reason": "a decision under a condition is to be measured"},
         }
         self.expect("PUT", f"{account}{_ASSIGNMENTS}/6f0c6a7e-0000-4000-8000-000000000001{_IAM_VERSION}", {"properties": properties})
         containers = self.expect("GET", f"{account}/blobServices/default/containers{_STORAGE_VERSION}").json()["value"]

@@ -95,8 +95,6 @@ def test_every_promised_command_is_there() -> None:
         "deny",
         "management-group",
         "access",
-        "audit",
-        "keys",
     }
     assert {(group, verb) for group in ("hub", "project") for verb in ("create", "list", "show", "update", "delete")} <= set(EVERY)
     assert {(group, verb) for group in ("data", "model") for verb in ("create", "list", "show", "archive", "restore", "download")} <= set(
