@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -79,8 +80,8 @@ def list_apps(output: OutputOption = Output.TABLE, home: HomeOption = None) -> N
     columns = [
         show.Column("Name", show.at("properties", "displayName")),
         show.Column("Client id", show.at("name")),
-        show.Column("Secrets", lambda one: _proofs(one, "passwordCredentials")),
-        show.Column("Certificates", lambda one: _proofs(one, "keyCredentials")),
+        show.Column("Secrets", _proofs("passwordCredentials")),
+        show.Column("Certificates", _proofs("keyCredentials")),
     ]
     show.items(on_client(home, work), columns, output)
 
@@ -191,6 +192,11 @@ async def _client_id(client: Client, which: str) -> str:
     return found[0]
 
 
-def _proofs(application: JsonObject, kind: str) -> str:
-    found: list[JsonObject] = application.get("properties", {}).get(kind) or []
-    return "\n".join(f"{each['keyId']} until {str(each['endDateTime'])[:10]}" for each in found)
+def _proofs(kind: str) -> Callable[[JsonObject], str]:
+    """What a column says of an application's secrets or certificates."""
+
+    def read(application: JsonObject) -> str:
+        found: list[JsonObject] = application.get("properties", {}).get(kind) or []
+        return "\n".join(f"{each['keyId']} until {str(each['endDateTime'])[:10]}" for each in found)
+
+    return read
