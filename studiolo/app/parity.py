@@ -69,6 +69,13 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "Identity",
+        "Managed identity endpoint for workloads (App Service's and Azure ML's shape), bound to one workload each",
+        (),
+        ("workloads",),
+        limits="the instance-metadata address is not offered; no sign-in through an outside OpenID provider",
+    ),
+    Feature(
+        "Identity",
         "Microsoft Graph v1.0: users, groups with members, service principals, applications",
         ("Studiolo.Directory/users", "Studiolo.Directory/groups", "Studiolo.Directory/applications"),
         ("graph",),

@@ -83,6 +83,7 @@ def test_every_promised_command_is_there() -> None:
         "logout",
         "doctor",
         "keys",
+        "identity",
         "audit",
         "user",
         "app",

@@ -11,7 +11,22 @@ from typing import Annotated
 
 import typer
 
-from studiolo.app.cli import access, applications, audit, data, denials, doctor, hubs, keys, management, models, projects, roles, users
+from studiolo.app.cli import (
+    access,
+    applications,
+    audit,
+    data,
+    denials,
+    doctor,
+    hubs,
+    identity,
+    keys,
+    management,
+    models,
+    projects,
+    roles,
+    users,
+)
 from studiolo.app.cli.env import env
 from studiolo.app.cli.login import login, logout
 from studiolo.app.cli.up import up
@@ -33,6 +48,7 @@ app.add_typer(projects.app, name="project")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="model")
 app.add_typer(keys.app, name="keys")
+app.add_typer(identity.app, name="identity")
 app.add_typer(users.app, name="user")
 app.add_typer(applications.app, name="app")
 app.add_typer(applications.tokens, name="tokens")

@@ -45,7 +45,17 @@ from studiolo.rooms.iam.service.signouts import SignOuts
 from studiolo.rooms.iam.service.simulation import Simulator
 from studiolo.rooms.iam.service.stamps import Stamps
 from studiolo.rooms.iam.service.throttle import Pace
-from studiolo.rooms.iam.wire import Authenticator, Front, access_routes, graph_surface, key_routes, surfaces
+from studiolo.rooms.iam.service.workloads import Workloads
+from studiolo.rooms.iam.wire import (
+    Authenticator,
+    Front,
+    access_routes,
+    graph_surface,
+    key_routes,
+    surfaces,
+    workload_routes,
+    workload_surface,
+)
 from studiolo.wire.http import Judge, Route, Surface
 
 __all__ = [
@@ -83,6 +93,7 @@ class Iam:
     bootstrap: Bootstrap
     audiences: Audiences
     front: Front
+    workloads: Workloads
 
     @property
     def sessions(self) -> Sessions:
@@ -106,7 +117,7 @@ class Iam:
 
     def surfaces(self, judge: Judge) -> list[Surface]:
         """The token endpoint and the sign-in pages."""
-        return surfaces(self.front, judge)
+        return [*surfaces(self.front, judge), workload_surface(self.workloads, judge)]
 
     def graph(self, objects: Objects, judge: Judge) -> Surface:
         """Microsoft Graph over the directory, whose objects are read and written through `objects`."""
@@ -115,7 +126,11 @@ class Iam:
     def routes(self) -> list[Route]:
         """Routes that lie among the resource manager's paths: `…/providers/Studiolo.Access/explain`, rotation of keys."""
         people = self.authenticator(ARM)
-        return [*access_routes(self.access, self.reach, self.simulator, people), *key_routes(self.keys, people)]
+        return [
+            *access_routes(self.access, self.reach, self.simulator, people),
+            *key_routes(self.keys, people),
+            *workload_routes(self.workloads, people),
+        ]
 
 
 async def accept_rights(store: Store, sealer: KeyHolder) -> int:
@@ -168,6 +183,7 @@ async def open_iam(
         bootstrap=Bootstrap(store, secrets, tenant),
         audiences=audiences,
         front=front,
+        workloads=Workloads(store, grants, directory, delegation, front.mint),
     )
 
 
@@ -208,4 +224,5 @@ def _front(
         signouts=signouts,
         clients=clients,
         pace=Pace(),
+        mint=mint,
     )

@@ -115,6 +115,11 @@ class Directory:
         kept = _kept.decode(found.doc)
         return Identity(kept.principal_id, self._tenant, kept.client_id)
 
+    async def identity_of(self, resource: ResourceId) -> str:
+        """The object id of the resource's identity; empty if it has none."""
+        found = await self._store.entry(_IDENTITIES, resource.key)
+        return _kept.decode(found.doc).principal_id if found is not None else ""
+
     async def retire_identity(self, resource: ResourceId) -> None:
         """Remove the resource's identity with all its rights; safe to repeat, and for a resource that has none."""
         found = await self._store.entry(_IDENTITIES, resource.key)

@@ -13,7 +13,7 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.audiences import Audiences
-from studiolo.rooms.iam.domain.clients import IMPERSONATION, Client
+from studiolo.rooms.iam.domain.clients import IMPERSONATION
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.scopes import DEFAULT, Wanted
 from studiolo.rooms.iam.domain.tokens import Bearer, Issuer, Version, claims_of, first_issue, id_claims_of
@@ -95,8 +95,15 @@ class Mint:
     async def for_application(self, proven: Proven, acting: Principal, audience: str, version: Version) -> Issued:
         """A token that an application has for itself."""
         bearer = Bearer(acting.oid, acting.application, acting.resource_id, proven.proof)
-        at, life = self._time(acting, proven.client)
+        at, life = self._time(acting, proven.client.id)
         claims = claims_of(bearer, self.issuer, audience, version, at=at, life_seconds=life, token_id=_token_id())
+        return Issued(await self._keys.sign(claims), audience, at, life)
+
+    async def for_identity(self, acting: Principal, audience: str) -> Issued:
+        """A token of a managed identity, for the workload that is bound to it."""
+        bearer = Bearer(acting.oid, acting.application, acting.resource_id, "2")
+        at, life = self._time(acting, acting.application)
+        claims = claims_of(bearer, self.issuer, audience, "1.0", at=at, life_seconds=life, token_id=_token_id())
         return Issued(await self._keys.sign(claims), audience, at, life)
 
     async def for_person(
@@ -118,7 +125,7 @@ class Mint:
             scopes=scopes,
             consent=leave.sid,
         )
-        at, life = self._time(person, client)
+        at, life = self._time(person, client.id)
         claims = claims_of(bearer, self.issuer, target.audience, version, at=at, life_seconds=life, token_id=_token_id())
         id_token = ""
         if "openid" in openid:
@@ -128,9 +135,9 @@ class Mint:
         token = await self._keys.sign(claims)
         return Issued(token, wanted.resource or target.audience, at, life, _spelled(wanted, scopes), refresh, id_token, info)
 
-    def _time(self, principal: Principal, client: Client) -> tuple[int, int]:
+    def _time(self, principal: Principal, client_id: str) -> tuple[int, int]:
         """The moment of issue, never one that a sign-out has voided, and a life of 60 to 90 minutes."""
-        at = max(int(clock.now().timestamp()), first_issue(principal), self._revocations.first_issue(client.id))
+        at = max(int(clock.now().timestamp()), first_issue(principal), self._revocations.first_issue(client_id))
         return at, _LEAST_LIFE + secrets.randbelow(MOST_LIFE - _LEAST_LIFE)
 
 

@@ -11,6 +11,7 @@ from studiolo.rooms.iam.service.credentials import Credentials
 from studiolo.rooms.iam.service.grants import TokenService
 from studiolo.rooms.iam.service.grants.authorization_code import AuthorizationCode
 from studiolo.rooms.iam.service.grants.device_code import DeviceCode
+from studiolo.rooms.iam.service.mint import Mint
 from studiolo.rooms.iam.service.reader import TokenReader
 from studiolo.rooms.iam.service.revocations import Revocations
 from studiolo.rooms.iam.service.sessions import Sessions
@@ -29,9 +30,10 @@ from studiolo.rooms.iam.wire.graph import graph_surface
 from studiolo.rooms.iam.wire.keys import key_routes
 from studiolo.rooms.iam.wire.signin import render_page, signin_routes
 from studiolo.rooms.iam.wire.tokens import Tokens, token_surface
+from studiolo.rooms.iam.wire.workloads import workload_routes, workload_surface
 from studiolo.wire.http import Judge, Surface
 
-__all__ = ["Authenticator", "Front", "access_routes", "graph_surface", "key_routes", "surfaces"]
+__all__ = ["Authenticator", "Front", "access_routes", "graph_surface", "key_routes", "surfaces", "workload_routes", "workload_surface"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Front:
     signouts: SignOuts
     clients: Clients
     pace: Pace
+    mint: Mint
 
 
 def surfaces(front: Front, judge: Judge) -> list[Surface]:

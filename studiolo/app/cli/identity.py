@@ -1,0 +1,113 @@
+"""`studiolo identity`: programs that act as the managed identity of a project or hub, without a secret of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from studiolo.app.cli.options import HomeOption, Output, OutputOption
+from studiolo.kernel.resource import JsonObject
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from studiolo.app.client import Client
+
+app = typer.Typer(no_args_is_help=True, help="Programs that act as the identity of a project or hub.")
+
+ScopeArgument = Annotated[str, typer.Argument(help="An id, or the name of a hub or project.", metavar="RESOURCE")]
+SecondsOption = Annotated[
+    int | None, typer.Option("--seconds", help="How long it holds, at most a week. Default: 12 hours.", show_default=False)
+]
+NameOption = Annotated[str, typer.Option("--name", help="What the program is, for those who read the list.")]
+_VERSION = "2026-11-01"
+
+
+@app.command("bind")
+def bind(
+    resource: ScopeArgument,
+    name: NameOption = "",
+    seconds: SecondsOption = None,
+    output: OutputOption = Output.TABLE,
+    home: HomeOption = None,
+) -> None:
+    """Bind a program to the resource's identity, and print the variables by which unchanged clients find it."""
+    from studiolo.app.cli import show
+
+    found = _bound(home, resource, name, seconds)
+    if output is Output.JSON:
+        show.json(found)
+        return
+    for variable, value in _variables(found).items():
+        typer.echo(f"export {variable}={value}")
+
+
+@app.command("list")
+def list_bindings(resource: ScopeArgument, output: OutputOption = Output.TABLE, home: HomeOption = None) -> None:
+    """List the programs that are bound to the resource's identity."""
+    from studiolo.app.cli import show
+    from studiolo.app.cli.signed_in import on_client
+
+    async def work(client: Client) -> list[JsonObject]:
+        return (await client.get(_place(client, resource), _VERSION))["value"]
+
+    names = ("id", "name", "boundBy", "startsOn", "expiresOn")
+    show.items(on_client(home, work), [show.Column(name, show.at(name)) for name in names], output)
+
+
+@app.command("unbind")
+def unbind(resource: ScopeArgument, id_: Annotated[str, typer.Argument(metavar="ID")], home: HomeOption = None) -> None:
+    """End a binding at once."""
+    from studiolo.app.cli import show
+
+    _unbound(home, resource, id_)
+    show.done("The binding is over.")
+
+
+@app.command("run", context_settings={"ignore_unknown_options": True})
+def run(
+    resource: ScopeArgument,
+    command: Annotated[list[str], typer.Argument(help="The program and its arguments, behind --.", metavar="COMMAND...")],
+    seconds: SecondsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Run a program as the resource's identity: `DefaultAzureCredential()` in it needs no argument. Its exit code is ours."""
+    import subprocess
+
+    from studiolo.app.settings import surroundings
+
+    found = _bound(home, resource, command[0][:100], seconds)
+    try:
+        kept = {name: value for name, value in surroundings().items() if name not in _OTHERS}
+        ended = subprocess.run(command, env={**kept, **_variables(found)}, check=False)
+    finally:
+        _unbound(home, resource, found["id"])
+    raise typer.Exit(ended.returncode if ended.returncode >= 0 else 128 - ended.returncode)
+
+
+# What would make a client sign in as somebody else before it asks for a managed identity.
+_OTHERS = frozenset({"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME", "AZURE_PASSWORD"})
+
+
+def _place(client: Client, resource: str) -> str:
+    from studiolo.app.cli import authorization
+
+    return f"{authorization.scope_of(client, resource)}/providers/Studiolo.Identity/workloads"
+
+
+def _bound(home: Path | None, resource: str, name: str, seconds: int | None) -> JsonObject:
+    from studiolo.app.cli.signed_in import on_client
+
+    asked: JsonObject = {"name": name, **({"lifeSeconds": seconds} if seconds is not None else {})}
+    return on_client(home, lambda client: client.act(_place(client, resource), _VERSION, asked))
+
+
+def _unbound(home: Path | None, resource: str, id_: str) -> None:
+    from studiolo.app.cli.signed_in import on_client
+
+    on_client(home, lambda client: client.delete(f"{_place(client, resource)}/{id_}", _VERSION))
+
+
+def _variables(found: JsonObject) -> dict[str, str]:
+    return {"IDENTITY_ENDPOINT": found["identityEndpoint"], "IDENTITY_HEADER": found["identityHeader"]}
