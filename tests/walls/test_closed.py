@@ -16,7 +16,8 @@ pytestmark = pytest.mark.anyio
 # Health, metadata, discovery, keys, the token endpoint, sign-in and its style sheet; the first page asks to sign in.
 OPEN = re.compile(
     r"platform (GET|HEAD) /(healthz|metadata/endpoints|discovery|page\.css|)"
-    r"|tokens GET /(common/discovery/instance|\{tenant\}/.*)|tokens POST /\{tenant\}/oauth2/.*|sign-in (GET|POST) /.*|workloads GET /msi/token"
+    r"|tokens GET /(common/discovery/instance|\{tenant\}/.*)|tokens POST /\{tenant\}/oauth2/.*|sign-in (GET|POST) /.*"
+    r"|workloads GET /msi/token"
 )
 
 
