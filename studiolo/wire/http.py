@@ -441,6 +441,8 @@ class Surface:
                 continue
             for route in routes:
                 if route.query:
+                    if not call.raw_query:
+                        continue
                     query = call.query() if query is None else query
                     if not _asks_for(query, route.query):
                         continue
