@@ -76,9 +76,7 @@ class DirectoryObjects:
 
     async def get(self, caller: Caller, id_: ResourceId) -> JsonObject:
         """See `iam.ports.Objects.get`."""
-        # The tag first: of an object that changes in between it is the older one, so that a write with it is refused.
-        found = await self._resources.find(id_)
-        return _tagged(await self._resources.get().get(caller, id_), found)
+        return msgspec.json.decode(await self._resources.get().get(caller, id_))
 
     async def page(
         self, caller: Caller, type_name: str, wanted: str | None, top: int, token: str
@@ -110,7 +108,7 @@ class DirectoryObjects:
         outcome = await self._resources.get().put(
             caller, id_, {"properties": properties}, if_match=if_match, if_none_match=if_none_match, is_patch=is_patch
         )
-        return _tagged(outcome.doc, outcome.resource)
+        return msgspec.json.decode(outcome.doc)
 
     async def remove(self, caller: Caller, id_: ResourceId) -> bool:
         """See `iam.ports.Objects.remove`."""
@@ -119,10 +117,6 @@ class DirectoryObjects:
     async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
         """See `iam.ports.Objects.act`."""
         return await self._resources.get().act(caller, id_, action, body, {})
-
-
-def _tagged(doc: bytes, resource: Resource | None) -> JsonObject:
-    return {**msgspec.json.decode(doc), "etag": f'"{resource.etag}"' if resource else ""}
 
 
 class Identities:

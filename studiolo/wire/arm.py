@@ -48,6 +48,7 @@ class ArmSurface:
         self.name = "arm"
         self.prefixes = ("subscriptions", "providers")
         self.hosts = None
+        self.render = render_arm
         self._control = control
         self._authenticator = authenticator
         self._extras = extras
@@ -60,7 +61,7 @@ class ArmSurface:
                     return await extra.answer(call)
             return await self._answer(call)
         except Fault as fault:
-            return await answer_of(fault, call, self._control.gate, render_arm)
+            return await answer_of(fault, call, self._control.gate, self.render)
 
     async def _answer(self, call: Call) -> Answer:
         caller = await self._authenticator.identify(call)

@@ -16,7 +16,6 @@ from studiolo.kernel.faults import Forbidden, Invalid, NotAllowed, NotOffered
 VERBS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 ALLOW: Final = ", ".join(sorted(VERBS))
 MAX_FIELDS: Final = 128
-MAX_QUERY: Final = 16_384
 _PLACE: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9._-]{0,252}))(?::([0-9]{1,5}))?")
 # Spellings that another reader of the same path may understand otherwise: encoded separators and controls, a percent
 # sign that encodes nothing, empty and dotted segments, backslashes.
@@ -49,12 +48,6 @@ def check_framing(method: str, version: str, headers: Mapping[str, str]) -> None
         raise Invalid("The only transfer encoding is 'chunked', without a length beside it.", code="InvalidHttpRequest")
     if "websocket" in headers.get("upgrade", "").lower():
         raise NotOffered("There are no websockets here.", code="UpgradeNotOffered", target="upgrade")
-
-
-def check_query(raw_query: str) -> None:
-    """Raise Invalid if the query is longer than any of ours."""
-    if len(raw_query) > MAX_QUERY:
-        raise Invalid(f"The query is longer than {MAX_QUERY} characters.", code="InvalidQueryParameterValue")
 
 
 def check_path(raw_path: str) -> None:

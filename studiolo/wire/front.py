@@ -53,6 +53,11 @@ class Answers(Protocol):
         """Answer one call; faults are rendered, never raised."""
         ...
 
+    @property
+    def render(self) -> Callable[[Fault, Call], Answer]:
+        """How its faults look: what the front refuses of its calls looks the same."""
+        ...
+
 
 class Front:
     """Reads the request line, refuses what nobody should see, chooses the surface, writes the answer.
@@ -107,33 +112,35 @@ class Front:
         CALLER.set("")
         call = _read(scope, receive, request_id, self._rates)
         self._watch.begin(call)
-        freshness, version = self._freshness, 0
+        freshness, version, render = self._freshness, 0, render_arm
         try:
-            surface = self._surface(scope, call)
+            place = self._place(call.headers.get("host", ""), call.scheme)
+            if place.surface is not None:
+                render = place.surface.render
+            surface = self._surface(scope, call, place)
             if freshness is not None and not _is_nobody(call):
                 version = await freshness.begin(call)
             answer = await surface.answer(call)
         except Fault as fault:
-            answer = await answer_of(fault, call, self._judge, render_arm) if self._judge is not None else render_arm(fault, call)
+            answer = await answer_of(fault, call, self._judge, render) if self._judge is not None else render(fault, call)
         except asyncio.CancelledError:
             if (late := self._watch.fault_of(call)) is None:
                 raise
-            answer = render_arm(late, call)
+            answer = render(late, call)
         except Exception:  # noqa: BLE001 - the outermost edge: a caller always gets an answer
             _log.exception("request %s failed", request_id)
-            answer = render_arm(Fault(f"The server failed on this request; its log has the reason under {request_id}."), call)
+            answer = render(Fault(f"The server failed on this request; its log has the reason under {request_id}."), call)
         finally:
             self._watch.end(call)
         if answer.status == 401 and self._rates is not None and (refusal := self._rates.note_stranger(call.client)) is not None:
-            answer = render_arm(refusal, call)
+            answer = render(refusal, call)
         if freshness is not None:
             freshness.name(answer, call, version)
         await _write(answer, call, send)
 
-    def _surface(self, scope: Scope, call: Call) -> Answers:
+    def _surface(self, scope: Scope, call: Call, place: _Place) -> Answers:
         """The surface that answers, once nothing is wrong with the request's head."""
         headers = call.headers
-        place = self._place(headers.get("host", ""), call.scheme)
         call.host, call.port = place.name, place.port
         check_framing(call.method, scope.get("http_version", "1.1"), headers)
         if len(scope["headers"]) > MAX_FIELDS:
@@ -235,6 +242,7 @@ class Nowhere:
     name = "nowhere"
     prefixes: Sequence[str] = ()
     hosts = None
+    render = staticmethod(render_arm)
 
     async def answer(self, call: Call) -> Answer:
         """404 in the resource manager's shape."""

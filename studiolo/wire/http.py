@@ -399,7 +399,7 @@ class Surface:
         self.prefixes = tuple(prefixes)
         self.hosts = hosts
         self._judge = judge
-        self._render = render
+        self.render = render
         # Routes of one verb and one path stand together, so that a path is matched once however many queries it answers to.
         self._by_method: dict[str, dict[re.Pattern[str], list[Route]]] = {}
         for route in routes:
@@ -421,7 +421,7 @@ class Surface:
             if isinstance(route.guard, Guard):
                 await self._check(route.guard, permit)
         except Fault as fault:
-            return await answer_of(fault, call, self._judge, self._render)
+            return await answer_of(fault, call, self._judge, self.render)
         return answer
 
     async def _check(self, guard: Guard, permit: Permit) -> None:

@@ -46,6 +46,4 @@ async def test_public_routes_tell_everybody_the_same(house: House) -> None:
     for trial in trials(house):
         if trial.plane is None:
             replies = [await trial.send(house, house.people[name]) for name in ("none", "other tenant", "owner", "expired")]
-            # Who asks too often is told so, whoever it is.
-            said = {reply.status for reply in replies if trial.label != "platform GET /" and reply.status != 429}
-            assert len(said) <= 1, trial.label
+            assert len({reply.status for reply in replies if trial.label != "platform GET /"}) <= 1, trial.label

@@ -17,6 +17,7 @@ from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.clients import Client
 from studiolo.rooms.iam.domain.tokens import SKEW_SECONDS
+from studiolo.rooms.iam.service.sweeping import overdue
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -29,7 +30,6 @@ _LONGEST_NAME: Final = 120
 _LEAST_BITS, _MOST_BITS = 2048, 8192
 _LONGEST_ASSERTION: Final = 16_384
 _LONGEST_LIFE: Final = 3600
-_SWEPT: Final = 100
 
 
 class Kept(msgspec.Struct, rename="camel", frozen=True):
@@ -169,11 +169,11 @@ class Certificates:
         key = hashlib.sha256(f"{client}\0{claims.jti}\0{purpose}".encode()).hexdigest()
         until = str(int(claims.exp) + SKEW_SECONDS).encode()
         now = clock.epoch()
-        old = await self._store.entries(_SEEN, after=clock.new_secret(1).hex(), limit=_SWEPT)
+        over = await overdue(self._store, _SEEN, lambda entry: int(entry.doc) < now)
         try:
             await self._store.commit(
                 PutEntry(_SEEN, Entry(key, clock.new_tag(), until), expect=ABSENT),
-                *(DropEntry(_SEEN, entry.key) for entry in old if int(entry.doc) < now),
+                *(DropEntry(_SEEN, entry.key) for entry in over),
             )
         except Stale:
             raise refusals.wrong_assertion(client, "it was used for this request before (replay)") from None

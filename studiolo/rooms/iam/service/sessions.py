@@ -15,6 +15,7 @@ from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.ports import People
+from studiolo.rooms.iam.service.sweeping import overdue
 
 _CODES: Final = "iam.sign-in-codes"
 _SESSIONS: Final = "iam.sessions"
@@ -24,7 +25,6 @@ SIGN_IN: Final = "sign in"
 SET_PASSWORD: Final = "set password"
 SESSION_LIFE: Final = timedelta(hours=12)
 _MOST_REMEMBERED = 10_000
-_SWEPT = 100
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -136,12 +136,8 @@ class Sessions:
     async def _swept(self, space: str, at: datetime) -> list[Write]:
         """The removal of some entries that are over, so that none stays for ever."""
         now = clock.stamp(at)
-        first = clock.new_secret(1).hex()
-        return [
-            DropEntry(space, entry.key)
-            for entry in await self._store.entries(space, after=first, limit=_SWEPT)
-            if _kept.decode(entry.doc).until <= now
-        ]
+        over = await overdue(self._store, space, lambda entry: _kept.decode(entry.doc).until <= now)
+        return [DropEntry(space, entry.key) for entry in over]
 
 
 def _holds(person: Principal | None, kept: _Kept) -> TypeGuard[Principal]:

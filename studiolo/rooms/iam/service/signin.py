@@ -18,13 +18,14 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Forbidden, Stale, TooMany
-from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
+from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
 from studiolo.rooms.iam.domain.principals import SIGN_IN_POLICIES, USERS, Principal, by_address, principal_id, principal_of
 from studiolo.rooms.iam.ports import People, Sealer
 from studiolo.rooms.iam.service.credentials import Credentials
 from studiolo.rooms.iam.service.sessions import SET_PASSWORD, Sessions
 from studiolo.rooms.iam.service.signouts import SignOuts
 from studiolo.rooms.iam.service.stamps import Stamps
+from studiolo.rooms.iam.service.sweeping import overdue
 from studiolo.rooms.iam.service.throttle import Pauses
 
 _SPACE: Final = "iam.sign-in-steps"
@@ -32,7 +33,6 @@ _OWNER: Final = "iam/sign-in-steps"
 _LIFE: Final = timedelta(minutes=10)
 _MOST_TRIES: Final = 5
 _KNOWN: Final = "known browser"
-_SWEPT: Final = 100
 _LONGEST_NAME: Final = 256
 
 Kind = Literal["code", "enrol"]
@@ -208,9 +208,11 @@ class SignIn:
         now = clock.now()
         text = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
         step = _Step(person.oid, person.since, clock.stamp(now), clock.stamp(now + _LIFE), kind, secret)
-        entries = await self._store.entries(_SPACE, after=clock.new_secret(1).hex(), limit=_SWEPT)
-        over: list[Write] = [DropEntry(_SPACE, each.key) for each in entries if _step.decode(each.doc).until <= clock.stamp(now)]
-        await self._store.commit(PutEntry(_SPACE, Entry(_digest(text), clock.new_tag(), msgspec.json.encode(step)), expect=ABSENT), *over)
+        over = await overdue(self._store, _SPACE, lambda each: _step.decode(each.doc).until <= clock.stamp(now))
+        await self._store.commit(
+            PutEntry(_SPACE, Entry(_digest(text), clock.new_tag(), msgspec.json.encode(step)), expect=ABSENT),
+            *(DropEntry(_SPACE, each.key) for each in over),
+        )
         return text
 
     async def _taken(self, ticket: str, kind: Kind) -> tuple[Entry, _Step, Principal]:

@@ -25,6 +25,7 @@ from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory
 from studiolo.rooms.iam.service.mint import Issued, Mint
+from studiolo.rooms.iam.service.sweeping import overdue
 
 _SPACE: Final = "iam.workloads"
 _OF_SCOPE: Final = "iam.workloads-of"
@@ -101,9 +102,11 @@ class Workloads:
             _digest(text),
         )
         doc = msgspec.json.encode(kept)
+        over = await overdue(self._store, _SPACE, lambda entry: _kept.decode(entry.doc).ends <= kept.starts)
         await self._store.commit(
             PutEntry(_SPACE, Entry(kept.digest, clock.new_tag(), doc), expect=ABSENT),
-            PutEntry(_OF_SCOPE, Entry(f"{resource.key}|{kept.id}", clock.new_tag(), doc), expect=ABSENT),
+            PutEntry(_OF_SCOPE, Entry(_place(kept), clock.new_tag(), doc), expect=ABSENT),
+            *(drop for entry in over for drop in _ended(_kept.decode(entry.doc))),
         )
         return kept, text
 
@@ -123,7 +126,7 @@ class Workloads:
         entry = await self._store.entry(_OF_SCOPE, key)
         if entry is None:
             raise NotFound(f"'{resource}' has no workload '{id_[:100]}'.", code="WorkloadNotFound", target="id")
-        await self._store.commit(DropEntry(_OF_SCOPE, key), DropEntry(_SPACE, _kept.decode(entry.doc).digest))
+        await self._store.commit(*_ended(_kept.decode(entry.doc)))
 
     async def token(self, secret: str, asked: Mapping[str, str]) -> tuple[Issued, Principal]:
         """A token of the identity that the secret is bound to.
@@ -153,6 +156,16 @@ class Workloads:
         if acting is None:
             raise NotFound(f"'{resource}' has no managed identity.", code="IdentityNotFound")
         return acting
+
+
+def _place(kept: Kept) -> str:
+    """Where a binding is found by its resource."""
+    return f"{kept.resource.lower()}|{kept.id}"
+
+
+def _ended(kept: Kept) -> tuple[DropEntry, DropEntry]:
+    """The removal of a binding."""
+    return DropEntry(_SPACE, kept.digest), DropEntry(_OF_SCOPE, _place(kept))
 
 
 def _digest(text: str) -> str:

@@ -33,11 +33,17 @@ def workload_routes(workloads: Workloads, authenticator: Authenticator) -> list[
     """`{resource}/providers/Studiolo.Identity/workloads`: bind, list, end."""
     pages = _Bindings(workloads, authenticator)
 
-    def guard(verb: str) -> Guard:
-        return Guard((f"{_TYPE}/{verb}",), is_data=False)
+    def guard(verb: str, *, is_secret: bool = False) -> Guard:
+        return Guard((f"{_TYPE}/{verb}",), is_data=False, is_secret=is_secret)
 
     return [
-        Route("POST", _PLACE, guard("write"), pages.bind, about="binds a workload to the resource's identity; its header is shown once"),
+        Route(
+            "POST",
+            _PLACE,
+            guard("write", is_secret=True),
+            pages.bind,
+            about="binds a workload to the resource's identity; its header is shown once",
+        ),
         Route("GET", _PLACE, guard("read"), pages.list, about="the workloads that are bound to the resource's identity"),
         Route("DELETE", _PLACE + "/{id}", guard("delete"), pages.unbind, about="ends a binding at once"),
     ]

@@ -28,6 +28,7 @@ from studiolo.rooms.iam.service.clients import Clients
 from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.grants.asked import Asked
 from studiolo.rooms.iam.service.mint import Issued, Leave, Mint
+from studiolo.rooms.iam.service.sweeping import overdue
 
 NAME: Final = "authorization_code"
 CODE_LIFE: Final = timedelta(minutes=5)
@@ -35,7 +36,6 @@ _REMEMBERED: Final = timedelta(hours=1)
 _SPACE: Final = "iam.authorization-codes"
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-_SWEPT: Final = 100
 _LONGEST_ECHO: Final = 4096
 
 
@@ -203,9 +203,9 @@ class AuthorizationCode:
         return await self._mint.for_person(leave, meant, asked.version, kept.openid, nonce=kept.nonce, refresh=refresh)
 
     async def _swept(self) -> list[Write]:
-        over = clock.stamp(clock.now() - _REMEMBERED)
-        entries = await self._store.entries(_SPACE, after=clock.new_secret(1).hex(), limit=_SWEPT)
-        return [DropEntry(_SPACE, entry.key) for entry in entries if _kept.decode(entry.doc).until <= over]
+        end = clock.stamp(clock.now() - _REMEMBERED)
+        over = await overdue(self._store, _SPACE, lambda entry: _kept.decode(entry.doc).until <= end)
+        return [DropEntry(_SPACE, entry.key) for entry in over]
 
 
 def _check_verifier(challenge: str, verifier: str) -> None:

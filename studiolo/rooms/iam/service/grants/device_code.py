@@ -26,6 +26,7 @@ from studiolo.rooms.iam.service.clients import Clients
 from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.grants.asked import Asked
 from studiolo.rooms.iam.service.mint import Issued, Leave, Mint
+from studiolo.rooms.iam.service.sweeping import overdue
 
 NAME: Final = "urn:ietf:params:oauth:grant-type:device_code"
 LIFE: Final = timedelta(minutes=15)
@@ -35,7 +36,6 @@ _SHORT: Final = "iam.device-short-codes"
 _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels, so that no code is a word; 20^9 of them
 _LENGTH: Final = 9
 _MOST_OPEN: Final = 10_000
-_SWEPT: Final = 100
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -207,13 +207,8 @@ class DeviceCode:
     async def _swept(self) -> list[Write]:
         """The removal of some codes that are over."""
         now = clock.stamp(clock.now())
-        first = clock.new_secret(1).hex()
-        over: list[Write] = []
-        for entry in await self._store.entries(_CODES, after=first, limit=_SWEPT):
-            pending = _pending.decode(entry.doc)
-            if pending.until <= now:
-                over += [DropEntry(_CODES, entry.key), DropEntry(_SHORT, pending.short)]
-        return over
+        over = await overdue(self._store, _CODES, lambda entry: _pending.decode(entry.doc).until <= now)
+        return [drop for entry in over for drop in (DropEntry(_CODES, entry.key), DropEntry(_SHORT, _pending.decode(entry.doc).short))]
 
 
 def _answer(code: str, text: str, number: int) -> Invalid:
