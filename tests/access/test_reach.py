@@ -118,6 +118,7 @@ def turns_at(told: list[Shift], who: str, scope: str) -> tuple[Turn, ...]:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 def test_a_hundred_thousand_comparisons_agree() -> None:
     done = [0]
 

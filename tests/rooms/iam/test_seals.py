@@ -122,6 +122,7 @@ async def test_a_flipped_byte_never_allows_and_is_noticed_at_the_start(world: St
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 async def test_every_flipped_byte_never_allows(world: Studio, tmp_path: Path) -> None:
     assert await flip(world, tmp_path / "studiolo.db", every=1) > 5_000
 
