@@ -23,7 +23,7 @@ from studiolo.rooms.blobs.domain import sas
 from studiolo.rooms.blobs.domain.names import address
 from studiolo.rooms.blobs.schema import texts
 from studiolo.rooms.blobs.wire import batch
-from studiolo.rooms.iam.domain import assignments, principals, tokens
+from studiolo.rooms.iam.domain import assignments, graph, principals, tokens
 from studiolo.rooms.iam.service import access, signing
 from studiolo.rooms.models.schema.chat import read_chat, read_completion
 from studiolo.rooms.models.schema.embeddings import read_embeddings
@@ -125,6 +125,9 @@ def filters(raw: bytes) -> None:
     for reads in (assignments.wanted, principals.finds, access._role_filter):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         with contextlib.suppress(Fault):
             reads(asked)
+    for kind in graph.KINDS.values():
+        with contextlib.suppress(Fault):
+            graph.read_filter(kind, asked["$filter"])
 
 
 def xml(raw: bytes) -> None:

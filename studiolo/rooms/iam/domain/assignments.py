@@ -199,7 +199,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
     """
     text = query.get("$filter", "").strip()
     found = Wanted()
-    for term in re.split(r"\s+and\s+", text, flags=re.IGNORECASE) if text else ():
+    for term in re.split(r"(?<!\s)\s+and\s+", text, flags=re.IGNORECASE) if text else ():
         match = _TERM.fullmatch(term.strip())
         principal = (match[1] or match[2] or "") if match else ""
         if match is None or (principal and not GUID.fullmatch(principal)):

@@ -21,7 +21,8 @@ _EQ: Final = re.compile(rf"(\w+)\s+eq\s+(?:{_TEXT}|(true|false))", re.IGNORECASE
 _STARTS: Final = re.compile(rf"startswith\(\s*(\w+)\s*,\s*{_TEXT}\s*\)", re.IGNORECASE)
 _ANY: Final = re.compile(rf"servicePrincipalNames/any\(\s*(\w+)\s*:\s*\1\s+eq\s+{_TEXT}\s*\)", re.IGNORECASE)
 _IN: Final = re.compile(rf"(\w+)\s+in\s+\(\s*{_TEXT}(?:\s*,\s*{_TEXT})*\s*\)", re.IGNORECASE)
-_TOKEN: Final = re.compile(rf"{_TEXT}|\s+(or|and)\s+", re.IGNORECASE)
+# A run of blanks is looked at from its first one alone: from each, a long run would cost its square.
+_TOKEN: Final = re.compile(rf"{_TEXT}|(?<!\s)\s+(or|and)\s+", re.IGNORECASE)
 
 
 class Kind(msgspec.Struct, frozen=True):

@@ -256,7 +256,7 @@ _ROLE_TERM = re.compile(
 def _role_filter(query: Mapping[str, str]) -> _RoleFilter:
     found = _RoleFilter()
     text = query.get("$filter", "").strip()
-    for term in re.split(r"\s+and\s+(?=\w+\s+eq\s|atScope)", text, flags=re.IGNORECASE) if text else ():
+    for term in re.split(r"(?<!\s)\s+and\s+(?=\w+\s+eq\s|atScope)", text, flags=re.IGNORECASE) if text else ():
         match = _ROLE_TERM.fullmatch(term.strip())
         if match is None:
             raise Invalid(
