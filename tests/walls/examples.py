@@ -92,6 +92,7 @@ _QUESTION = {"who": "me", "action": "a/b/read"}
 _PLAN: dict[str, Any] = {"change": {}}
 _CHAT = {"model": "absent", "messages": [{"role": "user", "content": "hi"}]}
 _TEXT = {"model": "absent", "prompt": "hi", "input": "hi"}
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
 _AZURE = "api-version=2024-10-21"
 _ML = "Microsoft.MachineLearningServices/workspaces"
 
@@ -156,7 +157,7 @@ ROUTES: dict[str, Ask] = {
     "sign-in POST /account/signout": Ask(),
     "sign-in GET /device": Ask(),
     "sign-in POST /device": Ask(),
-    "sign-in POST /signin": Ask(),
+    "sign-in POST /signin": Ask(body=b"code=nobody-made-this", headers=_FORM),  # names and passwords are slowed down as they repeat
     "sign-in POST /signout": Ask(),
     "graph GET /v1.0/users": _ROOT,
     "graph POST /v1.0/users": _ROOT,
