@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studiolo.kernel.access.ask import Plane
-from studiolo.kernel.access.decision import Ask, Assignment, CompiledFacts, Permission, Role, decide
+from studiolo.kernel.access.decision import Ask, Assignment, CompiledFacts, DenyAssignment, Permission, Role, decide
 from studiolo.kernel.access.reach import abilities, patterns_at, smallest_roles, who_can
 from studiolo.kernel.access.simulation import PlannedChange, Shift, Standing, Turn, changed, simulate
 from studiolo.kernel.access.visibility import visible
@@ -134,6 +134,13 @@ def test_a_hundred_thousand_comparisons_agree() -> None:
 # ── by hand ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 READER = role(Permission(actions=("*/read",)), name="reader")
+
+
+def test_what_changes_at_a_hub_from_above_it_changes_nothing_at_a_project_elsewhere_that_inherits_its_roles() -> None:
+    no = DenyAssignment("d0", "/subscriptions/S1/rg/hub", ("alice",), (Permission(data_actions=("*",)),))
+    everything = role(Permission(actions=("*",), data_actions=("*",)), name="everything")
+    plan = PlannedChange((Assignment("a0", "alice", everything, "/providers/Microsoft.Management/managementGroups/mga"),))
+    assert check_simulation(built([], [no], (), (), frozenset(), frozenset()), plan) > 0
 
 
 def world_of(*given_rows: object, members: dict[str, tuple[str, ...]] | None = None, **attributes: str) -> CompiledWorld:

@@ -157,7 +157,9 @@ class _Comparison:
         every = {within, *standing, *(heir for scope in standing for heir in self._hierarchy.heirs(scope))}
         inside = frozenset(self._hierarchy.heirs(within))
         self._places = {place for place in every if not inside.isdisjoint([*prefixes(place), ROOT])}
-        self._concerned = [place for place in self._places if not found.scopes.isdisjoint(self._hierarchy.chain(place))]
+        reached = {place for place in self._places if not found.scopes.isdisjoint(self._hierarchy.chain(place))}
+        # A scope that inherits from a reached one may lie below none of the touched ones; what is said above must end there.
+        self._concerned = [place for place in self._places if not reached.isdisjoint(self._hierarchy.chain(place))]
         self._below: dict[str, tuple[Turn, ...]] = {}
 
     def shifts(self, principals: tuple[str, ...]) -> Iterator[Shift]:
