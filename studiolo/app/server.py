@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import resource
 import signal
@@ -20,13 +21,14 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server
 
 from studiolo.app.settings import ANY_ADDRESS, LOOPBACK_NAMES, is_address
 from studiolo.app.welcome import Welcome
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Fault, Forbidden, Invalid
+from studiolo.wire.reply import BEGIN, HEAD
 from studiolo.wire.safety import SAFETY, USUAL_SAFETY
 
 MAX_HEAD_BYTES: Final = 64 << 10
@@ -195,6 +197,8 @@ class Door(HttpToolsProtocol):
         super().on_headers_complete()
         if any(name == b"upgrade" for name, _ in self.headers) and (cycle := self._present_cycle()) is not None:
             cycle.keep_alive = False  # whatever protocol follows, we would not read it
+        extensions: dict[str, dict[object, object]] = {HEAD: {BEGIN: functools.partial(_begin, self.cycle)}}
+        self.scope["extensions"] = extensions
 
     def _check_address(self) -> None:
         """A request may name its whole address (RFC 9112, 3.2.2), if that is the one that it was sent to.
@@ -261,13 +265,30 @@ class Door(HttpToolsProtocol):
             return
         body = msgspec.json.encode({"error": {"code": code, "message": message}})
         request_id = clock.new_id()
-        safety = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in (*SAFETY, *USUAL_SAFETY))
+        safety = "".join(f"{name}: {value}\r\n" for name, value in (*SAFETY, *USUAL_SAFETY))
         head = (
             f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {len(body)}\r\n{safety}"
             f"x-ms-request-id: {request_id}\r\nx-ms-correlation-request-id: {request_id}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def _begin(cycle: RequestResponseCycle, status: int, fields: bytes, length: int | None) -> None:
+    """Send a head that is ready, in place of `http.response.start`; bodies follow as they always do."""
+    if cycle.disconnected:
+        return
+    cycle.response_started, cycle.waiting_for_100_continue = True, False
+    ends = b"\r\nconnection: close\r\n" in fields
+    own = b"" if cycle.keep_alive or ends else b"connection: close\r\n"
+    cycle.keep_alive = cycle.keep_alive and not ends
+    if length is not None:
+        cycle.expected_content_length, cycle.chunked_encoding = length, False
+    elif cycle.scope["method"] != "HEAD":
+        cycle.chunked_encoding = True
+        own += b"transfer-encoding: chunked\r\n"
+    usual = b"".join([b"%b: %b\r\n" % field for field in cycle.default_headers])
+    cycle.transport.write(b"%b%b%b%b\r\n" % (STATUS_LINE[status], usual, fields, own))
 
 
 class _Uvicorn(Server):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from datetime import UTC, datetime
 
 
@@ -15,7 +14,7 @@ def now() -> datetime:
 
 def stamp(at: datetime) -> str:
     """ISO 8601 with microseconds and `Z`, as `systemData` carries it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"  # without the "+00:00"
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")[:-6] + "Z"  # without the "+00:00"
 
 
 def epoch() -> float:
@@ -30,7 +29,9 @@ def monotonic() -> float:
 
 def new_id() -> str:
     """A random UUID, version 4, in lower case with dashes."""
-    return str(uuid.uuid4())
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]  # RFC 9562, 4.1
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def new_tag() -> str:

@@ -15,7 +15,7 @@ from studiolo.kernel.ids import Collection, ResourceId, split
 from studiolo.kernel.operations import status_of
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import OperationRow
-from studiolo.wire.http import Answer, Call, Surface, answer_of
+from studiolo.wire.http import Answer, Call, Surface, answer_of, any_path
 from studiolo.wire.render import render_arm
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-zA-Z0-9.]+)*")
@@ -52,13 +52,13 @@ class ArmSurface:
         self._control = control
         self._authenticator = authenticator
         self._extras = extras
+        self._extra_paths = any_path(route for extra in extras for route in extra.routes)
 
     async def answer(self, call: Call) -> Answer:
         """Authenticate, find the type, let the kernel do its work, answer in the shape that clients expect."""
         try:
-            for extra in self._extras:
-                if extra.serves(call):
-                    return await extra.answer(call)
+            if self._extra_paths.fullmatch(call.raw_path) is not None:
+                return await next(extra for extra in self._extras if extra.serves(call)).answer(call)
             return await self._answer(call)
         except Fault as fault:
             return await answer_of(fault, call, self._control.gate, self.render)

@@ -16,18 +16,12 @@ from studiolo.wire.freshness import Freshness, Versions
 from studiolo.wire.http import Answer, Call, Judge, answer_of
 from studiolo.wire.rates import Rates
 from studiolo.wire.render import render_arm
-from studiolo.wire.safety import SAFETY, USUAL_SAFETY
+from studiolo.wire.reply import Send, write
 from studiolo.wire.watch import Watch
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 _log = logging.getLogger(__name__)
-# Not for loopback's names: a browser would then refuse every other plain server on this machine for a year.
-_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_TOO_SLOW: Final = 408
-_CLOSE: Final = (b"connection", b"close")
 _REMEMBERED: Final = 4096
 
 
@@ -136,7 +130,7 @@ class Front:
             answer = render(refusal, call)
         if freshness is not None:
             freshness.name(answer, call, version)
-        await _write(answer, call, send)
+        await write(answer, call, scope.get("extensions"), send)
 
     def _surface(self, scope: Scope, call: Call, place: _Place) -> Answers:
         """The surface that answers, once nothing is wrong with the request's head."""
@@ -208,32 +202,6 @@ def _read(scope: Mapping[str, Any], receive: Receive, request_id: str, rates: Ra
         scheme=scope.get("scheme", "https"),
         rates=rates,
     )
-
-
-async def _write(answer: Answer, call: Call, send: Send) -> None:
-    body = answer.body
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    named = {name for name, _ in headers}
-    headers += SAFETY
-    headers += [usual for usual in USUAL_SAFETY if usual[0] not in named]
-    if not call.host.endswith(_LOOPBACK):
-        headers.append(_TLS_ONLY)
-    if answer.status == _TOO_SLOW:
-        headers.append(_CLOSE)
-    headers.append((b"x-ms-request-id", call.request_id.encode()))
-    headers.append((b"x-ms-correlation-request-id", call.correlation_id.encode("latin-1")))
-    if "x-ms-client-request-id" in call.headers:
-        headers.append((b"x-ms-client-request-id", call.headers["x-ms-client-request-id"].encode("latin-1")))
-    if isinstance(body, bytes):
-        if answer.status not in (204, 304) and b"content-length" not in named:
-            headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
-        return
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    async for piece in body:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 class Nowhere:

@@ -6,10 +6,10 @@ A route declares the actions that it may ask the engine for, or why it is public
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -17,7 +17,7 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.visibility import Filter
-from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge, TooSlow
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotAllowed, NotFound, TooLarge
 from studiolo.kernel.record import Asked, Granted
 from studiolo.kernel.resource import Caller, JsonObject
 from studiolo.wire.rates import ANONYMOUS, SIGN_IN, Rates
@@ -52,6 +52,8 @@ class Call:
 
     __slots__ = (
         "_receive",
+        "body_came",
+        "body_until",
         "client",
         "correlation_id",
         "headers",
@@ -92,6 +94,9 @@ class Call:
         self.raw_query = raw_query
         self.headers = headers
         self._receive = receive
+        # While more of the body is awaited: how many bytes have come, and until when (monotonic) the next are to come. 0: none is.
+        self.body_came = 0
+        self.body_until = 0.0
         self.request_id = request_id
         self.correlation_id = headers.get("x-ms-correlation-request-id") or request_id
         self.client = client
@@ -122,36 +127,25 @@ class Call:
             return {}
         if len(self.raw_query) > self.limits.query_characters:
             raise Invalid(f"The query is longer than {self.limits.query_characters} characters.", code="InvalidQueryParameterValue")
-        try:
-            pairs = parse_qsl(self.raw_query, keep_blank_values=True, errors="strict", max_num_fields=200)
-        except ValueError:
-            raise Invalid(
-                "The query is not valid percent-encoded UTF-8, or has too many fields.", code="InvalidQueryParameterValue"
-            ) from None
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise Invalid("The query names a parameter twice.", code="InvalidQueryParameterValue")
-        return found
+        return dict(_parameters(self.raw_query))
 
     async def chunks(self, limit: int | None = None) -> AsyncIterator[bytes]:
         """The body's bytes as they arrive; `limit` stands in for the route's.
 
         Raises:
             TooLarge: more than `limit` bytes came.
-            TooSlow: the body does not come, or only in drops.
             Invalid: the client went away before the body was whole (code `IncompleteBody`).
+            CancelledError: it does not come, or only in drops; the front's watch ends the call.
         """
-        size, limit = 0, self.limits.body_bytes if limit is None else limit
-        until = clock.monotonic() + self.limits.body_seconds
+        limit = self.limits.body_bytes if limit is None else limit
+        size, until = 0, clock.monotonic() + self.limits.body_seconds
         declared = self.headers.get("content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise TooLarge(f"The body has {declared} bytes; at most {limit} are taken here.")
         while True:
-            try:
-                async with asyncio.timeout(max(0.0, until + size / LEAST_BYTES_PER_SECOND - clock.monotonic())):
-                    message = await self._receive()
-            except TimeoutError:
-                raise TooSlow(f"The body came too slowly: {size} bytes had come after {self.limits.body_seconds:.0f} s.") from None
+            self.body_came, self.body_until = size, until + size / LEAST_BYTES_PER_SECOND
+            message = await self._receive()
+            self.body_until = 0.0
             if message["type"] == "http.disconnect":
                 raise Invalid("The connection ended before the whole body had come.", code="IncompleteBody")
             piece = message.get("body", b"")
@@ -180,6 +174,19 @@ class Call:
             Invalid: the body is no JSON object, or is nested deeper than 64 levels.
         """
         return read_json_object(await self.body(limit))
+
+
+@lru_cache(maxsize=2048)
+def _parameters(raw: str) -> dict[str, str]:
+    """The parameters of a query; the same few come again and again."""
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=200)
+    except ValueError:
+        raise Invalid("The query is not valid percent-encoded UTF-8, or has too many fields.", code="InvalidQueryParameterValue") from None
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Invalid("The query names a parameter twice.", code="InvalidQueryParameterValue")
+    return found
 
 
 def origin_of(scheme: str, host: str, port: int) -> str:
@@ -366,12 +373,17 @@ async def answer_of(fault: Fault, call: Call, judge: Judge, render: Callable[[Fa
     return answer
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+def _expression(path: str, *, has_names: bool = True) -> str:
     parts = re.split(r"\{(\w+)(:path)?\}", path)
     text = re.escape(parts[0])
     for name, rest, literal in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        text += f"(?P<{name}>{'.+' if rest else '[^/]+'})" + re.escape(literal)
-    return re.compile(text, re.IGNORECASE)
+        text += f"({f'?P<{name}>' if has_names else '?:'}{'.+' if rest else '[^/]+'})" + re.escape(literal)
+    return text
+
+
+def any_path(routes: Iterable[Route]) -> re.Pattern[str]:
+    """An expression that matches the paths of all these routes."""
+    return re.compile("|".join(dict.fromkeys(_expression(route.path, has_names=False) for route in routes)), re.IGNORECASE)
 
 
 class Surface:
@@ -403,11 +415,12 @@ class Surface:
         # Routes of one verb and one path stand together, so that a path is matched once however many queries it answers to.
         self._by_method: dict[str, dict[re.Pattern[str], list[Route]]] = {}
         for route in routes:
-            self._by_method.setdefault(route.method, {}).setdefault(_pattern(route.path), []).append(route)
+            self._by_method.setdefault(route.method, {}).setdefault(re.compile(_expression(route.path), re.IGNORECASE), []).append(route)
+        self._paths = any_path(routes)
 
     def serves(self, call: Call) -> bool:
         """Whether a route has this path, whatever its verb."""
-        return any(pattern.fullmatch(call.raw_path) for entries in self._by_method.values() for pattern in entries)
+        return self._paths.fullmatch(call.raw_path) is not None
 
     async def answer(self, call: Call) -> Answer:
         """Find the route, let it answer, render its fault; an answer without a decision is withheld."""

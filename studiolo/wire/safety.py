@@ -8,14 +8,14 @@ _POWERS: Final = ("accelerometer", "camera", "display-capture", "geolocation", "
 
 # On every answer.
 SAFETY: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", ", ".join(f"{power}=()" for power in _POWERS).encode()),
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", ", ".join(f"{power}=()" for power in _POWERS)),
 )
 # Where the answer does not say it by itself. A page names what it needs; data, whatever its type says, needs nothing.
 USUAL_SAFETY: Final = (
-    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
+    ("content-security-policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
 )

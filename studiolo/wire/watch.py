@@ -1,4 +1,7 @@
-"""Ends the work on answers that take too long. One look a second at all calls costs less than a timer for each."""
+"""Ends the work on answers that take too long, and on bodies that come too slowly.
+
+One look a second at all calls costs less than a timer for each.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 from typing import Any, Final
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Unavailable
+from studiolo.kernel.faults import Fault, TooSlow, Unavailable
 from studiolo.wire.http import Call
 
 _LOOK_SECONDS: Final = 1.0
@@ -33,11 +36,13 @@ class Watch:
         """The answer is there, or will never be."""
         self._calls.pop(call, None)
 
-    def fault_of(self, call: Call) -> Unavailable | None:
+    def fault_of(self, call: Call) -> Fault | None:
         """What to tell a caller whose call was ended here; None if something else ended it."""
         if call not in self._late:
             return None
         self._late.discard(call)
+        if call.body_until:
+            return TooSlow(f"The body came too slowly: {call.body_came} bytes had come after {call.limits.body_seconds:.0f} s.")
         return Unavailable(
             f"The request was not answered within {call.limits.seconds:.0f} s and was given up.",
             code="RequestTimedOut",
@@ -47,7 +52,7 @@ class Watch:
     def _look(self) -> None:
         now = clock.monotonic()
         for call, (task, began) in list(self._calls.items()):
-            if now - began > call.limits.seconds:
+            if now - began > call.limits.seconds or 0.0 < call.body_until < now:
                 del self._calls[call]
                 self._late.add(call)
                 task.cancel()

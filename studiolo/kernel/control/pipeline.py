@@ -226,7 +226,8 @@ class Control:
             declared.check_name(change.id.name)
         declared.check_properties(change.new.properties)
         parents = await self._holders.expected(change, declared)
-        change = replace(change, facts=await self._holders.facts(declared, change))
+        if facts := await self._holders.facts(declared, change):
+            change = replace(change, facts=facts)
         for demand in declared.demands(change) if declared.demands else ():
             await self.gate.demand(caller, demand)
         admitted = declared.admit(change)
@@ -263,15 +264,16 @@ class Control:
             state = "Creating" if old is None else "Updating"
             resource = msgspec.structs.replace(resource, properties={**resource.properties, "provisioningState": state})
             operation = self._operations.new(PROVISION, resource.id, mark.caller, mark.action, context={"isNew": old is None})
+        stored = put(declared, resource, old.etag if old else ABSENT)
         writes: list[Write] = [
             *rests_on,
-            put(declared, resource, old.etag if old else ABSENT),
+            stored,
             mark.line(resource.system.last_modified_at, "Accepted" if operation else "Succeeded"),
         ]
         try:
             if operation is None:
                 await self.store.commit(*writes)
-                return Outcome(resource, await self._shown(row_of(resource), declared), old is None, declared.creates_with_ok)
+                return Outcome(resource, await self._shown(stored.row, declared), old is None, declared.creates_with_ok)
             ended = await self._operations.run(operation, *writes, patience_seconds=self._patience)
         except Stale:
             raise _LostRace from None

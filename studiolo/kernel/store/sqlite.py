@@ -50,6 +50,9 @@ from studiolo.kernel.store.untold import untold
 
 _GROUP = 256
 _ROW = "key, type, parent, etag, doc, private, created"
+# Most writes change nothing that a resource is found or ordered by: its indexes are left alone then.
+_CHANGE_RESOURCE = "update resources set etag = ?, doc = ?, private = ? where key = ? and type = ? and parent = ? and created = ?"
+_PUT_RESOURCE = f"insert or replace into resources ({_ROW}) values (?, ?, ?, ?, ?, ?, ?)"
 _OPERATION = "id, target, kind, status, doc, token, owner, leased_until, created"
 _LINE = "seq, id, at, action, status, target, caller, kind, reason, deciding, version, request, doc, previous, digest, seal"
 _ADD_LINE = f"insert into record ({_LINE}) values ({', '.join('?' * 16)})"
@@ -313,9 +316,19 @@ class SqliteStore:
                 self._writer.execute(_ADD_LINE, self._chain.line(write))
             case CutRecord():
                 self._cut(write)
+            case PutResource(row=row, facets=facets):
+                self._put(row, facets)
             case _:
                 for sql, arguments in _statements(write):
                     self._writer.execute(sql, arguments)
+
+    def _put(self, row: Row, facets: Sequence[str]) -> None:
+        execute = self._writer.execute
+        if not execute(_CHANGE_RESOURCE, (row.etag, row.doc, row.private, row.key, row.type, row.parent, row.created)).rowcount:
+            execute(_PUT_RESOURCE, row)
+        execute("delete from facets where key = ?", (row.key,))
+        for value in facets:
+            execute("insert or ignore into facets (type, value, key) values (?, ?, ?)", (row.type, value, row.key))
 
     # ── the record ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -410,11 +423,6 @@ _Statement = tuple[str, tuple[str | bytes | int | float | None, ...]]
 
 def _statements(write: Write) -> list[_Statement]:
     match write:
-        case PutResource(row=row, facets=facets):
-            found: list[_Statement] = [(f"insert or replace into resources ({_ROW}) values (?, ?, ?, ?, ?, ?, ?)", tuple(row))]
-            found.append(("delete from facets where key = ?", (row.key,)))
-            found += [("insert or ignore into facets (type, value, key) values (?, ?, ?)", (row.type, value, row.key)) for value in facets]
-            return found
         case DropResource(key=key):
             return [("delete from resources where key = ?", (key,)), ("delete from facets where key = ?", (key,))]
         case PutEntry(space=space, entry=entry):
@@ -431,5 +439,5 @@ def _statements(write: Write) -> list[_Statement]:
             return [(f"insert or replace into operations ({_OPERATION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))]
         case Expect() | ExpectNothingBelow() | ExpectNoFacet():
             return []
-        case Emit() | CutRecord():
+        case Emit() | CutRecord() | PutResource():
             return []

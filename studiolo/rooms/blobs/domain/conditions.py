@@ -12,7 +12,10 @@ from typing import NamedTuple
 from studiolo.kernel.faults import Conflict, Fault, NotOffered, Stale
 from studiolo.rooms.blobs.domain.times import seconds_of
 
-_NAMES = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "x-ms-if-tags", "x-ms-lease-id")
+_OF_COPIES = "x-ms-source-"
+_OWN = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "x-ms-if-tags", "x-ms-lease-id")
+# What a copy's source may be asked for too, with this before it. Two names for one thing, as clients send both.
+_NAMES = {"": frozenset(_OWN), _OF_COPIES: frozenset((*(_OF_COPIES + name for name in _OWN), _OF_COPIES + "if-tags"))}
 _NOT_MET = "The condition specified using HTTP conditional header(s) is not met."
 
 
@@ -47,7 +50,7 @@ def conditions_of(headers: Mapping[str, str], *, prefix: str = "") -> Conditions
         NotOffered: a condition on tags.
         Stale: a lease id was named, and no blob here has a lease.
     """
-    if not any(prefix + name in headers for name in _NAMES):
+    if _NAMES[prefix].isdisjoint(headers):
         return NONE
     if prefix + "x-ms-if-tags" in headers or (prefix and prefix + "if-tags" in headers):
         raise NotOffered("Conditions on tags (x-ms-if-tags) are not offered; use If-Match.", target="x-ms-if-tags")

@@ -46,9 +46,9 @@ def version_of(call: Call) -> str:
 def check_offered(call: Call) -> None:
     """Raise NotOffered if a header asks for something that is not there."""
     headers = call.headers
-    for name, message in _NOT_OFFERED.items():
-        if name in headers:
-            raise NotOffered(message, target=name)
+    if not _NOT_OFFERED.keys().isdisjoint(headers):
+        name = next(name for name in _NOT_OFFERED if name in headers)
+        raise NotOffered(_NOT_OFFERED[name], target=name)
     if headers.get("x-ms-legal-hold", "false").lower() == "true":
         raise NotOffered("Legal holds are not offered.", target="x-ms-legal-hold")
 

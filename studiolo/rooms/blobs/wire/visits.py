@@ -47,8 +47,6 @@ DELEGATE: Final = f"{_SERVICE}/generateUserDelegationKey/action"
 LIST: Final = ("Blob.List",)
 _WITH_TAGS = ("Blob.Write.WithTagHeaders",)
 WRITE_TIER: Final = ("Blob.Write.Tier",)
-_NOTHING: Mapping[str, str] = {}
-_REMEMBERED = 4096
 
 
 class Visit:
@@ -139,7 +137,6 @@ class Door:
         """`ending` is what follows the account in host names, with its leading dot."""
         self._accounts = storage.accounts
         self._ending = ending
-        self._queries: dict[str, Mapping[str, str]] = {}
         self.access = Access(storage.accounts, storage.delegation, callers)
 
     def account_of(self, host: str) -> str | None:
@@ -154,25 +151,13 @@ class Door:
             NotOffered: the call asks for snapshots, versions, keys of its own.
             Unauthenticated, Forbidden: the credential does not hold, or there is no such account.
         """
-        query = self._query(call)
+        query = call.query()
         check_offered(call)
         if query and ("snapshot" in query or "versionid" in query):
             raise NotOffered("Snapshots and versions of blobs are not offered.", target="snapshot" if "snapshot" in query else "versionid")
         request = await self.request(call, call.host, raw_path or call.raw_path, call.raw_query, query)
         credential = await self.access.of(request)
         return self.visit(call, request, credential)
-
-    def _query(self, call: Call) -> Mapping[str, str]:
-        """The query, decoded once for all calls that carry the same: signatures are long, and come again and again."""
-        raw = call.raw_query
-        if not raw:
-            return _NOTHING
-        found = self._queries.get(raw)
-        if found is None:
-            if len(self._queries) >= _REMEMBERED:
-                self._queries.clear()
-            found = self._queries[raw] = call.query()
-        return found
 
     async def request(self, call: Call, host: str, raw_path: str, raw_query: str, query: Mapping[str, str]) -> Request:
         """The parts of a call, or of a copy's source, that credentials are about."""
