@@ -214,9 +214,10 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    tree = ScopeTree(store)
+    seals = await iam.open_seals(store, ring)
+    tree = ScopeTree(store, seals)
     await tree.load()
-    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
+    opened_iam = await iam.open_iam(store, ring, seals, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
     blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()

@@ -116,7 +116,8 @@ class StoredGrants:
         """Stand on a store. Without `seals` its rows are believed, and changes by other processes are not seen."""
         self._store = store
         self._seals = seals
-        self._durable = 0
+        self._durable = 0  # the newest version that is known of
+        self._followed = 0  # the version up to which every change is known
         self._glanced = 0
         self._fresh_until = 0.0
         self._denials: _Denials | None = None
@@ -165,10 +166,11 @@ class StoredGrants:
         seals = self._seals
         if seals is not None:
             glanced = seals.glance()
-            if glanced != self._glanced or not self._durable:
-                version = await seals.version()
-                if version != self._durable:
-                    self._durable = version
+            if glanced != self._glanced or not self._followed:
+                standing = await seals.standing()
+                await self._heirs.refresh(standing)
+                if standing.version > self._followed:
+                    self._followed, self._durable = standing.version, max(self._durable, standing.version)
                     self.touch_everybody()
                 self._glanced = glanced
         self._fresh_until = clock.monotonic() + FRESH_SECONDS
@@ -377,6 +379,10 @@ class StoredGrants:
         version = version_in(writes)
         if version is not None:
             self._durable = max(self._durable, version)
+            if version == self._followed + 1:
+                self._followed = version
+            elif version > self._followed:
+                self._fresh_until = 0.0  # another process changed something before: it is looked for before the next decision
         touched: set[str] = set()
         is_everybody = False
         for write in writes:
