@@ -92,6 +92,7 @@ class Iam:
     types: Sequence[ResourceType]
     grants: StoredGrants
     seals: Seals
+    worlds: StoredWorlds
     directory: Directory
     access: AccessService
     reach: ReachService
@@ -188,7 +189,7 @@ async def open_iam(
     secrets = ClientSecrets(store, gate, delegation)
     certificates = Certificates(store, secrets.require_giver)
     directory = Directory(store, grants, secrets, tenant)
-    worlds = StoredWorlds(store, grants)
+    worlds = StoredWorlds(store, grants, seals)
     reach = ReachService(grants, worlds, directory, known_actions)
     access = AccessService(store, grants, directory, heirs, reach)
     owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
@@ -202,6 +203,7 @@ async def open_iam(
         types=iam_types(Parts(directory, secrets, certificates, invitations, front.signouts, access, guards, groups)),
         grants=grants,
         seals=seals,
+        worlds=worlds,
         directory=directory,
         access=access,
         reach=reach,

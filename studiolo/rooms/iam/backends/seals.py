@@ -13,6 +13,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -89,10 +90,8 @@ class Seals:
             for type_name in SEALED:
                 if (await self._store.below("", type_name=type_name, limit=1)).rows:
                     raise _damaged({f"{STATE}/{STATE_KEY}": "it is missing, and there are rows that it should cover"})
-            try:
+            with suppress(Stale):  # another process began it
                 await self._store.commit(PutEntry(STATE, self._sealed_state(_State(1, {}, {})), expect=ABSENT))
-            except Stale:
-                pass  # another process began it
         elif lacking := _lacking(self._read(entry)):
             raise Conflict(
                 f"This studio was last served by an older release, which did not seal {', '.join(lacking)}: whether somebody changed "
@@ -299,8 +298,9 @@ class Seals:
         return hmac.compare_digest(seal.mac.encode(), self._row_mac(row, seal.version).encode())
 
     def _row_mac(self, row: Row, version: int) -> str:
-        parts = [b"row", b"%d" % version, *(text.encode() for text in (row.key, row.type, row.parent, row.etag, row.created))]
-        return self._mac([*parts, row.doc, b"-" if row.private is None else b"+" + row.private])
+        private = b"-" if row.private is None else b"+" + row.private
+        parts = (b"%d" % version, row.key.encode(), row.type.encode(), row.parent.encode(), row.etag.encode(), row.created.encode())
+        return self._mac(b"row", *parts, row.doc, private)
 
     def _sealed_state(self, state: _State) -> Entry:
         state.covers = sorted(SEALED)
@@ -310,11 +310,11 @@ class Seals:
     def _state_mac(self, state: _State) -> str:
         # The words differ, so that what was left out of an older one cannot be added to it.
         if not state.covers:
-            return self._mac([b"state", _encode([state.version, state.counts, state.sums])])
-        return self._mac([b"covering state", _encode([state.version, state.counts, state.sums, state.covers, state.changed])])
+            return self._mac(b"state", _encode([state.version, state.counts, state.sums]))
+        return self._mac(b"covering state", _encode([state.version, state.counts, state.sums, state.covers, state.changed]))
 
-    def _mac(self, parts: Sequence[bytes]) -> str:
-        text = b"".join(b"%d:" % len(part) + part for part in parts)
+    def _mac(self, *parts: bytes) -> str:
+        text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
         return hmac.digest(self._key, text, "sha256").hex()
 
 
