@@ -55,7 +55,7 @@ class _State(msgspec.Struct):
     counts: dict[str, int]
     sums: dict[str, str]
     mac: str = ""
-    covers: list[str] = []
+    covers: list[str] | None = None
     changed: dict[str, int] = {}
 
 
@@ -82,22 +82,17 @@ class Seals:
         """Begin the seals of an empty store, or check all of an existing one; gives the version.
 
         Raises:
-            Conflict: an older release wrote the seals, which covered less (code `AuthorizationStoreOutdated`).
+            Conflict: an older release wrote no seals, or seals that covered less (code `AuthorizationStoreOutdated`).
             Unavailable: rows were changed by another hand than the server's (code `AuthorizationStoreDamaged`).
         """
         entry = await self._store.entry(STATE, STATE_KEY)
-        if entry is None:
-            for type_name in SEALED:
-                if (await self._store.below("", type_name=type_name, limit=1)).rows:
-                    raise _damaged({f"{STATE}/{STATE_KEY}": "it is missing, and there are rows that it should cover"})
+        if entry is not None or await self._has_rows():
+            lacking = _lacking(await self._begun(entry))
+            if lacking:
+                raise _outdated(lacking)
+        else:
             with suppress(Stale):  # another process began it
                 await self._store.commit(PutEntry(STATE, self._sealed_state(_State(1, {}, {})), expect=ABSENT))
-        elif lacking := _lacking(self._read(entry)):
-            raise Conflict(
-                f"This studio was last served by an older release, which did not seal {', '.join(lacking)}: whether somebody changed "
-                "them in the database cannot be told. Look at them, then accept them with `studiolo upgrade`.",
-                code="AuthorizationStoreOutdated",
-            )
         await self.inspect()
         if self.damage:
             raise _damaged(self.damage)
@@ -123,7 +118,7 @@ class Seals:
         Raises:
             Unavailable: what was sealed does not hold (code `AuthorizationStoreDamaged`).
         """
-        state = self._read(await self._store.entry(STATE, STATE_KEY))
+        state = await self._begun(await self._store.entry(STATE, STATE_KEY))
         lacking = _lacking(state)
         for type_name in sorted(SEALED.difference(lacking)):
             if await self._rows_in(type_name, state) is None:
@@ -134,6 +129,18 @@ class Seals:
             state.version += 1
             await self._cover(state, lacking)
         return {type_name: state.counts.get(type_name, 0) for type_name in lacking}
+
+    async def _has_rows(self) -> bool:
+        for type_name in SEALED:
+            if (await self._store.below("", type_name=type_name, limit=1)).rows:
+                return True
+        return False
+
+    async def _begun(self, entry: Entry | None) -> _State:
+        """The state; one that covers nothing where nothing was ever sealed."""
+        if entry is None and not await self._store.entries(SEALS, limit=1):
+            return _State(0, {}, {}, covers=[])
+        return self._read(entry)
 
     async def _cover(self, state: _State, type_names: Iterable[str]) -> None:
         for type_name in type_names:
@@ -293,9 +300,10 @@ class Seals:
     def _fits(self, row: Row, entry: Entry) -> bool:
         try:
             seal = _seal(entry.doc)
-        except msgspec.DecodeError:
+            mac = self._row_mac(row, seal.version)
+        except (msgspec.DecodeError, TypeError, AttributeError):  # a column can be made to hold another type of value
             return False
-        return hmac.compare_digest(seal.mac.encode(), self._row_mac(row, seal.version).encode())
+        return hmac.compare_digest(seal.mac.encode(), mac.encode())
 
     def _row_mac(self, row: Row, version: int) -> str:
         private = b"-" if row.private is None else b"+" + row.private
@@ -309,7 +317,7 @@ class Seals:
 
     def _state_mac(self, state: _State) -> str:
         # The words differ, so that what was left out of an older one cannot be added to it.
-        if not state.covers:
+        if state.covers is None:
             return self._mac(b"state", _encode([state.version, state.counts, state.sums]))
         return self._mac(b"covering state", _encode([state.version, state.counts, state.sums, state.covers, state.changed]))
 
@@ -338,7 +346,16 @@ def _type_at(key: str) -> str:
 
 def _lacking(state: _State) -> list[str]:
     """What a state should cover and does not."""
-    return sorted(SEALED.difference(state.covers or _FIRST))
+    return sorted(SEALED.difference(_FIRST if state.covers is None else state.covers))
+
+
+def _outdated(lacking: Sequence[str]) -> Conflict:
+    return Conflict(
+        f"The database does not seal {', '.join(lacking)}. Either an older release made this studio, or somebody has taken the seals out: "
+        "whether those rows were changed by another hand cannot be told. Look at who may what, then accept them as they are with "
+        "`studiolo upgrade`, or put the database back from a backup.",
+        code="AuthorizationStoreOutdated",
+    )
 
 
 def _amount(entry: Entry) -> int:
