@@ -207,7 +207,7 @@ async def open_iam(
         directory=directory,
         access=access,
         reach=reach,
-        simulator=Simulator(store, worlds, directory, reach),
+        simulator=Simulator(store, worlds, directory, reach, grants),
         bootstrap=Bootstrap(store, secrets, tenant),
         audiences=audiences,
         front=front,

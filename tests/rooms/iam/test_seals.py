@@ -15,7 +15,7 @@ import pytest
 from studiolo.app.tree import ScopeTree
 from studiolo.kernel.access.decision import Ask, decide
 from studiolo.kernel.access.reach import who_can
-from studiolo.kernel.faults import Fault, Unavailable
+from studiolo.kernel.faults import Conflict, Fault, Unavailable
 from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.store.port import ANY, PutResource, Row
 from studiolo.kernel.store.sqlite import SqliteStore
@@ -317,6 +317,18 @@ async def agreed(world: Studio) -> set[tuple[str, str, str]]:
     return decided
 
 
+async def test_a_planned_assignment_of_a_role_that_was_changed_by_hand_is_refused(world: Studio, tmp_path: Path) -> None:
+    plan = {"assign": [{"role": "narrow", "who": guid(1), "scope": THING}]}
+    path = f"{GROUP}/providers/Studiolo.Access/simulate"
+    assert (await world.ask("POST", path, {"change": plan})).status == 200
+    with closing(sqlite3.connect(tmp_path / "studiolo.db")) as raw:
+        change_doc(raw, f"/{AUTHORIZATION}/roleDefinitions/{CUSTOM}", b"Test.Rooms/things/read", b"Test.Rooms/things/*")
+        raw.commit()
+    await world.user(9)
+    await looked_through(world)
+    assert (await world.ask("POST", path, {"change": plan})).code == "RoleDefinitionDoesNotExist"
+
+
 async def test_a_forged_row_and_a_forged_index_give_nothing(world: Studio, tmp_path: Path) -> None:
     before = await fresh_before(world)
     path = tmp_path / "studiolo.db"
@@ -338,9 +350,9 @@ async def test_rows_without_a_state_are_not_believed(world: Studio, tmp_path: Pa
     with closing(sqlite3.connect(tmp_path / "studiolo.db")) as raw:
         raw.execute("delete from entries where space in ('iam.seals', 'iam.authorization')")
         raw.commit()
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(Conflict) as caught:
         await open_node(tmp_path)
-    assert caught.value.code == "AuthorizationStoreDamaged"
+    assert caught.value.code == "AuthorizationStoreOutdated"
     with pytest.raises(Unavailable):
         await world.iam.grants.refresh()
     with pytest.raises(Unavailable):
