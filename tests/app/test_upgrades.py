@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import tarfile
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +19,8 @@ def home_of(day: str, folder: Path) -> Server:
     """A server on the home that the release of a day made, not yet started."""
     home = folder / "home"
     home.mkdir(mode=0o700)
-    with tarfile.open(HOMES / f"{day}.tar.xz") as kept:
-        kept.extractall(home, filter="data")
+    with zipfile.ZipFile(HOMES / f"{day}.zip") as kept:
+        kept.extractall(home)
     for path in home.rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
     return Server(home)
