@@ -3,7 +3,7 @@
 Each kept thing carries the generation of the grants at which its reading began. It holds as long as nothing that it
 rests on has changed since: its principal, a group of the principal, an assignment of either. Roles, group members and
 removals touch everybody, and so does the moment at which an assignment that was read begins or ends. The store's
-listener runs in the store's own thread, after a commit is durable and before its caller is told, so that whoever was
+listener runs after a commit is durable and before its caller is told, so that whoever was
 told finds the change in force; it only notes generations, under a lock.
 """
 
