@@ -30,6 +30,7 @@ from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.domain.assignments import by_principal
 from studiolo.rooms.iam.domain.principals import USERS, principal_id
 from studiolo.rooms.iam.domain.roles import ROLE_ASSIGNMENTS
+from studiolo.rooms.iam.ports import Standing
 
 GROUP = "/subscriptions/5f0c9a3e-0000-4000-8000-000000000001/resourceGroups/rg1"
 READER = "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -49,6 +50,9 @@ class Tree:
     def hierarchy(self) -> Hierarchy:
         """The tree as it is now."""
         return self.present
+
+    async def refresh(self, standing: Standing) -> None:
+        """Nobody else changes it."""
 
 
 def workspace(name: str) -> str:

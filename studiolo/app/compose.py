@@ -209,14 +209,35 @@ async def accept_rights(settings: Settings, home: Home) -> int:
     return found
 
 
+async def upgrade_rights(settings: Settings, home: Home) -> dict[str, int]:
+    """Seal, as they are now, the rows that an older release did not seal; gives how many of each type. Nothing may be served meanwhile.
+
+    Raises:
+        Conflict: the release that made the studio is too old (code `KeyRingOutdated`).
+        Unavailable: what was sealed does not hold (code `AuthorizationStoreDamaged`).
+    """
+    store, ring, _ = _open_store(settings, home)
+    try:
+        await ring.require_readable()
+        found = await iam.extend_seals(store, ring)
+        if found:
+            at, detail = clock.stamp(clock.now()), msgspec.json.encode({"rows": found})
+            await store.commit(Emit(at, "Studiolo.Access/upgrade/action", "Succeeded", "/", PLATFORM.oid, detail))
+    finally:
+        await store.close()
+    return found
+
+
 async def _open_rooms(settings: Settings, home: Home) -> House:
     store, ring, keeper = _open_store(settings, home)
+    await ring.require_readable()
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    tree = ScopeTree(store)
+    seals = await iam.open_seals(store, ring)
+    tree = ScopeTree(store, seals)
     await tree.load()
-    opened_iam = await iam.open_iam(store, ring, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
+    opened_iam = await iam.open_iam(store, ring, seals, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
     blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()

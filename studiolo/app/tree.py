@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,55 +11,75 @@ from studiolo.kernel.documents import resource_of
 from studiolo.kernel.store.port import DropResource, PutResource, Row, Store, Write
 from studiolo.rooms import hubs, iam
 
-_WORKSPACES: Final = "microsoft.machinelearningservices/workspaces"
 _GROUPS: Final = iam.MANAGEMENT_GROUPS.lower()
 _MEMBERSHIPS: Final = iam.MEMBERSHIPS.lower()
-_TYPES: Final = (_GROUPS, _MEMBERSHIPS, _WORKSPACES)
-_PAGE: Final = 500
 
 
 class ScopeTree:
-    """The identity room's `Heirs`, kept in memory and changed with every commit that changes it.
+    """The identity room's `Heirs`, kept in memory: read where its seals hold, and changed with every commit that changes it.
 
     The store calls its listeners after a commit is durable and before its caller is told, so that whoever was told finds
-    the change in force.
+    the change in force. Commits of other processes are noticed by a gap in the versions, and by `refresh`.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, seals: iam.Seals) -> None:
+        self._seals = seals
         self._parents: dict[str, str] = {}  # by key of a group, the name of the one above
         self._members: dict[str, tuple[str, str]] = {}  # by key of a membership, subscription and group
         self._hubs: dict[str, str] = {}  # by key of a project, its hub
         self._reaching: set[str] = set()  # hubs whose roles reach their projects
-        self._lock = threading.Lock()
         self._present = Hierarchy()
+        self._followed = 0  # the version up to which every change is known
+        self._noted = 0  # the newest version of a commit of this process
+        self._reading = asyncio.Lock()
         store.listen(self._note)
 
     async def load(self) -> None:
-        """Read what is there, before anything is served."""
-        for type_name in _TYPES:
-            after: str | None = ""
-            while after is not None:
-                page = await self._store.below("", type_name=type_name, after=after, limit=_PAGE)
-                with self._lock:
-                    for row in page.rows:
-                        self._take(row)
-                after = page.next
+        """Read what is there, before anything is served. Rows that are not as they were written change nothing: all is closed then."""
+        while True:
+            standing, noted = await self._seals.standing(), self._noted
+            found = [await self._seals.all_of(type_name) for type_name in iam.TREE]
+            if None in found:
+                await self._seals.inspect()
+            if self._seals.is_closed:
+                self._followed = standing.version
+                return
+            again = await self._seals.standing()
+            # Neither another process nor this one may have changed the tree while it was read.
+            if None not in found and again.since(iam.TREE) == standing.since(iam.TREE) and self._noted == noted:
+                break
+        for kept in (self._parents, self._members, self._hubs, self._reaching):
+            kept.clear()
+        for row in (row for rows in found if rows is not None for row in rows):
+            self._take(row)
+        self._followed = standing.version
         self._rebuild()
+
+    async def refresh(self, standing: iam.Standing) -> None:
+        """See `Heirs.refresh`."""
+        async with self._reading:
+            if standing.since(iam.TREE) > self._followed:
+                await self.load()
+            self._followed = max(self._followed, standing.version)
 
     def hierarchy(self) -> Hierarchy:
         """The present tree: the same object as long as nothing has changed."""
         return self._present
 
     def _note(self, writes: Sequence[Write]) -> None:
-        """Take over what a commit changes. Runs in the store's thread."""
+        """Take over what a commit changes."""
+        version = iam.version_in(writes)
+        if version is None or version <= self._followed:
+            return
         is_changed = False
-        with self._lock:
-            for write in writes:
-                if isinstance(write, PutResource) and write.row.type in _TYPES:
-                    is_changed |= self._take(write.row)
-                elif isinstance(write, DropResource) and write.type in _TYPES:
-                    is_changed |= self._forget(write.key)
+        for write in writes:
+            if isinstance(write, PutResource) and write.row.type in iam.TREE:
+                is_changed |= self._take(write.row)
+            elif isinstance(write, DropResource) and write.type in iam.TREE:
+                is_changed |= self._forget(write.key)
+        self._noted = version
+        if version == self._followed + 1:
+            self._followed = version
         if is_changed:
             self._rebuild()
 
@@ -91,9 +111,8 @@ class ScopeTree:
         return is_hub or any(each is not None for each in found)
 
     def _rebuild(self) -> None:
-        with self._lock:
-            self._present = Hierarchy(
-                {key.rpartition("/")[2]: above for key, above in self._parents.items()},
-                dict(self._members.values()),
-                {project: [hub] for project, hub in self._hubs.items() if hub in self._reaching},
-            )
+        self._present = Hierarchy(
+            {key.rpartition("/")[2]: above for key, above in self._parents.items()},
+            dict(self._members.values()),
+            {project: [hub] for project, hub in self._hubs.items() if hub in self._reaching},
+        )

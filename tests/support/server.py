@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -114,6 +114,7 @@ class Server:
     home: Path
     model: bool = False
     options: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
     program: Sequence[str] = (str(COMMAND),)
     port: int = field(default_factory=free_port)
     url: str = ""
@@ -133,7 +134,7 @@ class Server:
         began = time.monotonic()
         self._process = subprocess.Popen(
             [*command, *self.options],
-            env=clean_environment(self.home.parent),
+            env=clean_environment(self.home.parent) | dict(self.environment),
             cwd=self.home.parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

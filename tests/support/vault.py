@@ -24,24 +24,22 @@ _PADDING = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
 
 class Vault:
-    """A running vault. `status` other than 200 is what it answers; `lies` makes it answer with other bytes."""
+    """A running vault. `status` other than 200 is what it answers; `raw`, if there is any, is what it says instead."""
 
     def __init__(self, folder: Path) -> None:
         self.key = rsa.generate_private_key(65537, 2048)
         self.status = 200
         self.location = ""
         self.is_silent = False
+        self.raw = b""
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.certificate = folder / "vault.pem"
         secret = folder / "vault.key"
         _write_certificate(self.certificate, secret)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, secret)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        self.port: int = self._server.server_address[1]
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self.certificate, secret)
+        self.port: int = 0
+        self.start()
         self.host = f"localhost:{self.port}"
 
     @property
@@ -53,7 +51,16 @@ class Vault:
         """A context that trusts this vault."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
+    def start(self) -> None:
+        """Answer; after a stop, at the same port."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
+        self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        self.port = self._server.server_address[1]
+
     def stop(self) -> None:
+        """Be as good as switched off."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -83,14 +90,16 @@ class Vault:
                     threading.Event().wait(3)
                     return
                 status, answer = vault.answer(self.path, body)
-                raw = json.dumps(answer).encode()
+                raw = vault.raw or json.dumps(answer).encode()
                 self.send_response(status)
                 if vault.location:
                     self.send_header("location", vault.location)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(raw)))
                 self.end_headers()
-                self.wfile.write(raw)
+                for piece in (raw[:7], raw[7:]):  # as a slow network brings it
+                    self.wfile.write(piece)
+                    self.wfile.flush()
 
             def log_message(self, format: str, *args: Any) -> None:
                 del format, args

@@ -30,6 +30,7 @@ from studiolo.app.cli import (
 from studiolo.app.cli.env import env
 from studiolo.app.cli.login import login, logout
 from studiolo.app.cli.up import up
+from studiolo.app.cli.upgrade import upgrade
 from studiolo.kernel.faults import Fault
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help comes three times as fast
 )
 app.command("up")(up)
+app.command("upgrade")(upgrade)
 app.command("env")(env)
 app.command("login")(login)
 app.command("logout")(logout)

@@ -6,7 +6,7 @@ compiled once per question, not once per principal; principals for whom the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from studiolo.kernel.access.grants import Assignment, DenyAssignment, Role
 from studiolo.kernel.access.patterns import action_key
 from studiolo.kernel.access.plans import Plan, Term, Verdict, assembled, in_order
 from studiolo.kernel.access.scopes import scope_key
+from studiolo.kernel.access.shelves import Alike
 from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.access.world import CompiledWorld, Holder
 
@@ -34,19 +35,26 @@ class Grant(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
 
 
-class Reach(msgspec.Struct, frozen=True):
-    """Everybody who may, or under some attributes might, with the verdict on the ask's own attributes; by id."""
+class Reach:
+    """Everybody who may, or under some attributes might, in the order of their ids, with the verdict on the ask's own attributes."""
 
-    ask: Ask
-    verdicts: Mapping[str, Verdict]
-    grants: Mapping[str, tuple[Assignment, ...]]
-    world: CompiledWorld
+    def __init__(self, ask: Ask, world: CompiledWorld, principals: Sequence[str], survey: _Survey | None) -> None:
+        self.ask = ask
+        self.world = world
+        self.principals = principals
+        self._among = frozenset(principals)
+        self._survey = survey
+
+    def verdict(self, principal: str) -> Verdict | None:
+        """What `decide` says of one of them; None for anybody else."""
+        if self._survey is None or principal not in self._among:
+            return None
+        return self._survey.verdict(self.world.world.holders[principal])
 
     def ways(self, principal: str) -> Iterator[Grant]:
         """Every assignment by which one of them may, the lowest id first."""
         hierarchy, key = self.world.world.hierarchy, scope_key(self.ask.scope)
-        ids = self.world.above(principal)
-        rows = [row for id_ in ids for row in self.grants.get(id_, ())]
+        rows = self._survey.rows(principal) if self._survey is not None and principal in self._among else []
         for row in sorted(rows, key=lambda row: row.id):
             above = scope_key(row.scope)
             groups = self.world.nesting(principal, folded(row.principal_id))
@@ -63,47 +71,36 @@ def who_can(ask: Ask, world: CompiledWorld) -> Reach:
     ask = msgspec.structs.replace(ask, principal="", principal_attributes={})
     known = world.world.known_actions
     if known is not None and not known(action, ask.plane):
-        return Reach(ask, {}, {}, world)
-    survey = _Survey(world, ask, key, action)
-    named: dict[str, list[str]] = {}
-    for id_ in survey.terms:
-        for one in world.below(id_):
-            named.setdefault(one, []).append(id_)
-    verdicts: dict[str, Verdict] = {}
-    for one in sorted(named):
-        holder = world.world.holders.get(one)
-        if holder is None or not holder.is_enabled:
-            continue
-        verdict = survey.verdict(holder, named[one])
-        if verdict.allowed or verdict.is_conditional:
-            verdicts[one] = verdict
-    return Reach(ask, verdicts, {id_: tuple(rows) for id_, rows in survey.grants.items()}, world)
+        return Reach(ask, world, (), None)
+    survey, holders = _Survey(world, ask, key, action), world.world.holders
+    named = sorted(one for one in survey.named() if one in holders and holders[one].is_enabled)
+    return Reach(ask, world, [one for one in named if survey.reaches(holders[one])], survey)
 
 
 class _Survey:
-    """What stands on the chain of one scope for one question, by principal."""
+    """What stands on the chain of one scope for one question. Nothing is made for a principal before it must be."""
 
     def __init__(self, world: CompiledWorld, ask: Ask, key: str, action: str) -> None:
+        self._world = world
         self._ask = ask
         self._question = (ask.plane, action, ask.sub_operations)
-        self._all: dict[str, list[Term]] = {}
-        self.grants: dict[str, list[Assignment]] = {}
+        self._covering: list[tuple[Alike, tuple[Term, ...]]] = []
+        self._holders: set[str] = set()
+        plain: set[str] = set()
         self._denies: list[tuple[frozenset[str] | None, frozenset[str], tuple[Term, ...]]] = []
+        self._terms: dict[str, tuple[Term, ...]] = {}
         self._plans: dict[tuple[frozenset[str], tuple[int, ...]], tuple[Plan, Verdict]] = {}
         for above in world.world.hierarchy.chain(key):
-            for row in world.rows.get(above, ()):
-                self._grant(row)
+            for alike in world.shelves.get(above, ()):
+                terms = tuple(alike.compiled.terms(self._question)) if alike.counts(world.world.moment) else ()
+                if terms:
+                    self._covering.append((alike, terms))
+                    self._holders.update(alike.holders)
+                if any(not term.runs for term in terms):
+                    plain.update(alike.holders)
             for row in world.denies.get(above, ()):
                 self._deny(world, row, is_here=above == key)
-        # Most rows say what a lower one says already: what is left is short, and the same for all who share a group.
-        self.terms = {id_: in_order(terms) for id_, terms in self._all.items()}
-
-    def _grant(self, compiled: CompiledRow) -> None:
-        row = compiled.row
-        if isinstance(row, Assignment) and (terms := tuple(compiled.terms(self._question))):
-            holder = folded(row.principal_id)
-            self._all.setdefault(holder, []).extend(terms)
-            self.grants.setdefault(holder, []).append(row)
+        self._sure = self._with_members(plain)
 
     def _deny(self, world: CompiledWorld, compiled: CompiledRow, *, is_here: bool) -> None:
         row = compiled.row
@@ -112,22 +109,55 @@ class _Survey:
             if terms:
                 self._denies.append((world.named(row), world.excluded(row), terms))
 
-    def verdict(self, holder: Holder, ids: Iterable[str]) -> Verdict:
-        """The verdict on a principal that these holders of assignments stand for."""
-        denying = tuple(
-            at for at, (named, out, _) in enumerate(self._denies) if (named is None or holder.id in named) and holder.id not in out
-        )
-        place = (frozenset(ids), denying)
+    def named(self) -> set[str]:
+        """Everybody who holds an assignment that covers the question, or is in a group that does."""
+        return self._with_members(self._holders)
+
+    def _with_members(self, ids: set[str]) -> set[str]:
+        return ids.union(*(self._world.below(group) for group in ids & self._world.world.members.keys()))
+
+    def reaches(self, holder: Holder) -> bool:
+        """Whether a principal may, or might."""
+        if holder.id in self._sure and not self._denying(holder):
+            return True
+        verdict = self.verdict(holder)
+        return verdict.allowed or verdict.is_conditional
+
+    def verdict(self, holder: Holder) -> Verdict:
+        """The verdict on a principal."""
+        ids = self._world.above(holder.id) & self._holders
+        place = (ids, self._denying(holder))
         found = self._plans.get(place)
         if found is None:
-            plan = assembled(
-                (term for at in denying for term in self._denies[at][2]), (term for id_ in place[0] for term in self.terms[id_])
-            )
+            denies = (term for at in place[1] for term in self._denies[at][2])
+            plan = assembled(denies, (term for id_ in ids for term in self._grants(id_)))
             found = self._plans[place] = (plan, plan.answer(self._ask))
         plan, verdict = found
         if holder.attributes and plan.verdict is None:
             return plan.answer(msgspec.structs.replace(self._ask, principal_attributes=holder.attributes))
         return verdict
+
+    def rows(self, principal: str) -> list[Assignment]:
+        """The assignments by which somebody may."""
+        ids = self._world.above(principal) & self._holders
+        return [row for id_ in ids for alike, _ in self._covering for row in alike.holders.get(id_, ())]
+
+    def _denying(self, holder: Holder) -> tuple[int, ...]:
+        denies = self._denies
+        return tuple(at for at, (named, out, _) in enumerate(denies) if (named is None or holder.id in named) and holder.id not in out)
+
+    def _grants(self, id_: str) -> tuple[Term, ...]:
+        # Most rows say what a lower one says already: what is left is short, and the same for all who share a group.
+        found = self._terms.get(id_)
+        if found is None:
+            alike = ((row, term) for alike, terms in self._covering for row in alike.holders.get(id_, ()) for term in terms)
+            found = self._terms[id_] = in_order(_granting(row.id, term) for row, term in alike)
+        return found
+
+
+def _granting(id_: str, like: Term) -> Term:
+    """What an assignment says that says the same as another."""
+    return Term(id_, like.runs, Verdict(allowed=True, reason="granted", deciding=(id_,)), like.probe)
 
 
 def _conditions(row: Assignment, ask: Ask) -> list[str]:

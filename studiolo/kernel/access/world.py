@@ -10,6 +10,7 @@ from studiolo.kernel.access.ask import Bag
 from studiolo.kernel.access.compiled import CompiledFacts, CompiledRow
 from studiolo.kernel.access.grants import EVERYONE, Assignment, DenyAssignment, Facts, KnownActions
 from studiolo.kernel.access.scopes import FLAT, Hierarchy, scope_key
+from studiolo.kernel.access.shelves import Shelf
 from studiolo.kernel.access.spelling import folded
 
 
@@ -42,27 +43,25 @@ class World(msgspec.Struct, frozen=True):
 class CompiledWorld:
     """A world, indexed by scope, by principal and by group; like `CompiledFacts` it never goes stale.
 
+    Args:
+        world: everything.
+        shelves: its assignments by scope, if somebody keeps them; they are made from the world if not.
+
     Raises:
         Invalid: the scope of a row cannot be read (code `InvalidScope`).
     """
 
-    __slots__ = ("_below", "_groups", "_held", "denies", "rows", "world")
+    __slots__ = ("_below", "_groups", "_held", "denies", "shelves", "world")
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, shelves: Mapping[str, Shelf] | None = None) -> None:
         self.world = world
-        self.rows: dict[str, list[CompiledRow]] = {}
+        self.shelves = shelves if shelves is not None else _shelves(world.assignments)
         self.denies: dict[str, list[CompiledRow]] = {}
-        self._held: dict[str, list[Assignment]] = {}
+        self._held: dict[str, list[Assignment]] | None = None
         self._below: dict[str, frozenset[str]] = {}
-        keys: dict[str, str] = {}
-        for row in world.assignments:
-            if row.timing(world.moment) != "now":
-                continue
-            self.rows.setdefault(_key(keys, row.scope), []).append(CompiledRow(row))
-            self._held.setdefault(folded(row.principal_id), []).append(row)
         for deny in world.denies:
             if deny.effect != "audit":
-                self.denies.setdefault(_key(keys, deny.scope), []).append(CompiledRow(deny))
+                self.denies.setdefault(scope_key(deny.scope), []).append(CompiledRow(deny))
         self._groups: dict[str, list[str]] = {}
         for group, members in world.members.items():
             for member in members:
@@ -129,12 +128,21 @@ class CompiledWorld:
 
     def held(self, ids: Iterable[str]) -> Iterator[Assignment]:
         """The assignments to these principals."""
+        held = self._by_holder()
         for id_ in ids:
-            yield from self._held.get(id_, ())
+            yield from held.get(id_, ())
 
     def holds(self, id_: str) -> bool:
         """Whether a principal has an assignment of its own."""
-        return id_ in self._held
+        return id_ in self._by_holder()
+
+    def _by_holder(self) -> Mapping[str, Sequence[Assignment]]:
+        if self._held is None:
+            self._held = {}
+            for row in self.world.assignments:
+                if row.timing(self.world.moment) == "now":
+                    self._held.setdefault(folded(row.principal_id), []).append(row)
+        return self._held
 
 
 def closure(start: str, ways: Mapping[str, Iterable[str]]) -> frozenset[str]:
@@ -148,8 +156,12 @@ def closure(start: str, ways: Mapping[str, Iterable[str]]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _key(keys: dict[str, str], scope: str) -> str:
-    found = keys.get(scope)
-    if found is None:
-        found = keys[scope] = scope_key(scope)
+def _shelves(assignments: Iterable[Assignment]) -> dict[str, Shelf]:
+    keys: dict[str, str] = {}
+    found: dict[str, Shelf] = {}
+    for row in assignments:
+        key = keys.get(row.scope)
+        if key is None:
+            key = keys[row.scope] = scope_key(row.scope)
+        found.setdefault(key, Shelf()).put(row)
     return found

@@ -84,6 +84,11 @@ class KeyRing:
 
     # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    async def require_readable(self) -> None:
+        """Refuse a store whose keys the first releases wrote (Conflict, code `KeyRingOutdated`)."""
+        for entry in await self.store.entries(SPACE, limit=1):
+            stored.refuse_former(entry)
+
     async def data_key(self, owner: str, parent: str | None = None) -> bytes:
         """The newest generation of the owner's key. Raises as `keys`."""
         found = self._held.get(owner)

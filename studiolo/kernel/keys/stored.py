@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Fault, Forbidden
+from studiolo.kernel.faults import Conflict, Fault, Forbidden
 from studiolo.kernel.store.port import Entry
 
 if TYPE_CHECKING:
@@ -55,8 +55,15 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.generations[-1]
 
 
+class _Former(msgspec.Struct):
+    """What the first releases kept of a key."""
+
+    wrapped: str
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Kept).decode
+_former = msgspec.json.Decoder(_Former).decode
 
 
 def kept_of(entry: Entry) -> Kept:
@@ -75,6 +82,23 @@ def kept_of(entry: Entry) -> Kept:
     if not kept.generations:
         raise damaged(entry.key)
     return kept
+
+
+def refuse_former(entry: Entry) -> None:
+    """Refuse a key that lies as the first releases wrote it, before keys had generations.
+
+    Raises:
+        Conflict: it does (code `KeyRingOutdated`).
+    """
+    try:
+        _former(entry.doc)
+    except msgspec.DecodeError:
+        return
+    raise Conflict(
+        "The keys of this studio were written by a release from before keys could be rotated, which this one does not read: serve it with "
+        "the release that made it and copy what you need, or begin anew with another --home.",
+        code="KeyRingOutdated",
+    )
 
 
 def peek(entry: Entry) -> Kept | None:

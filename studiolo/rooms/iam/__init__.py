@@ -10,13 +10,13 @@ from typing import Final
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
-from studiolo.rooms.iam.backends.seals import Seals
+from studiolo.rooms.iam.backends.seals import TREE, Seals, version_in
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.backends.worlds import StoredWorlds
 from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
 from studiolo.rooms.iam.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS, group_above, membership_of
 from studiolo.rooms.iam.domain.tokens import Issuer
-from studiolo.rooms.iam.ports import Actions, Flat, Heirs, KeyHolder, Objects
+from studiolo.rooms.iam.ports import Actions, Flat, Heirs, KeyHolder, Objects, Standing
 from studiolo.rooms.iam.provider import Parts, iam_types
 from studiolo.rooms.iam.service.access import AccessService, Question
 from studiolo.rooms.iam.service.bootstrap import Beginning, Bootstrap, ensure_tenant
@@ -61,17 +61,23 @@ from studiolo.wire.http import Judge, Route, Surface
 __all__ = [
     "MANAGEMENT_GROUPS",
     "MEMBERSHIPS",
+    "TREE",
     "Audiences",
     "Authenticator",
     "Beginning",
     "Iam",
     "Identity",
     "Question",
+    "Seals",
+    "Standing",
     "accept_rights",
     "audiences_of",
+    "extend_seals",
     "group_above",
     "membership_of",
     "open_iam",
+    "open_seals",
+    "version_in",
 ]
 
 
@@ -86,6 +92,7 @@ class Iam:
     types: Sequence[ResourceType]
     grants: StoredGrants
     seals: Seals
+    worlds: StoredWorlds
     directory: Directory
     access: AccessService
     reach: ReachService
@@ -138,9 +145,31 @@ async def accept_rights(store: Store, sealer: KeyHolder) -> int:
     return await Seals(store, await sealer.data_key(_OWNER)).accept()
 
 
+async def extend_seals(store: Store, sealer: KeyHolder) -> dict[str, int]:
+    """Seal the rows of types that an older release did not seal; gives how many of each.
+
+    Raises:
+        Unavailable: what was sealed does not hold (code `AuthorizationStoreDamaged`).
+    """
+    return await Seals(store, await sealer.data_key(_OWNER)).extend()
+
+
+async def open_seals(store: Store, sealer: KeyHolder) -> Seals:
+    """The seals of the rows that rights rest on, checked.
+
+    Raises:
+        Conflict: an older release wrote them (code `AuthorizationStoreOutdated`).
+        Unavailable: they do not hold (code `AuthorizationStoreDamaged`).
+    """
+    seals = Seals(store, await sealer.data_key(_OWNER))
+    await seals.open()
+    return seals
+
+
 async def open_iam(
     store: Store,
     sealer: KeyHolder,
+    seals: Seals,
     audiences: Audiences,
     origin: str,
     *,
@@ -153,8 +182,6 @@ async def open_iam(
     """
     heirs = heirs or Flat()
     tenant = await ensure_tenant(store)
-    seals = Seals(store, await sealer.data_key(_OWNER))
-    await seals.open()
     grants = StoredGrants(store, heirs=heirs, known_actions=known_actions, seals=seals)
     await grants.refresh()
     gate = Gate(grants)
@@ -162,7 +189,7 @@ async def open_iam(
     secrets = ClientSecrets(store, gate, delegation)
     certificates = Certificates(store, secrets.require_giver)
     directory = Directory(store, grants, secrets, tenant)
-    worlds = StoredWorlds(store, grants)
+    worlds = StoredWorlds(store, grants, seals)
     reach = ReachService(grants, worlds, directory, known_actions)
     access = AccessService(store, grants, directory, heirs, reach)
     owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
@@ -176,10 +203,11 @@ async def open_iam(
         types=iam_types(Parts(directory, secrets, certificates, invitations, front.signouts, access, guards, groups)),
         grants=grants,
         seals=seals,
+        worlds=worlds,
         directory=directory,
         access=access,
         reach=reach,
-        simulator=Simulator(store, worlds, directory, reach),
+        simulator=Simulator(store, worlds, directory, reach, grants),
         bootstrap=Bootstrap(store, secrets, tenant),
         audiences=audiences,
         front=front,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.access.scopes import FLAT, Hierarchy
@@ -34,11 +34,26 @@ class KeyHolder(Sealer, Protocol):
         ...
 
 
+class Standing(NamedTuple):
+    """The authorization store's durable version, and the versions at which types (lower case) changed last."""
+
+    version: int
+    changed: Mapping[str, int]
+
+    def since(self, type_names: Iterable[str]) -> int:
+        """The version at which one of these types changed last."""
+        return max((self.changed.get(name, 0) for name in type_names), default=0)
+
+
 class Heirs(Protocol):
     """Which projects inherit the roles of their hub, and how management groups hold subscriptions."""
 
     def hierarchy(self) -> Hierarchy:
         """The present tree: the same object as long as nothing has changed."""
+        ...
+
+    async def refresh(self, standing: Standing) -> None:
+        """Follow what other processes changed, up to this version. Raises Unavailable if it cannot be read."""
         ...
 
 
@@ -48,6 +63,9 @@ class Flat:
     def hierarchy(self) -> Hierarchy:
         """The tree that the paths alone make."""
         return FLAT
+
+    async def refresh(self, standing: Standing) -> None:
+        """Nothing changes."""
 
 
 class Reading(Protocol):

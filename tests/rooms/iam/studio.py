@@ -17,7 +17,7 @@ from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.resource import PLATFORM, Caller, Catalog, ResourceType
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms.iam import Beginning, Iam, audiences_of, open_iam
+from studiolo.rooms.iam import Beginning, Iam, audiences_of, open_iam, open_seals
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.wire.arm import ArmSurface
 from studiolo.wire.front import Front, Nowhere
@@ -168,10 +168,12 @@ async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
 async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
     """One process's view of the studio on files in `path`, which need not have begun."""
     store = SqliteStore(path / "studiolo.db")
-    tree = ScopeTree(store)
+    ring = KeyRing(store, b"k" * 32)
+    seals = await open_seals(store, ring)
+    tree = ScopeTree(store, seals)
     await tree.load()
     audiences = audiences_of([origin], ml=["https://ml.azure.localhost"])
-    iam = await open_iam(store, KeyRing(store, b"k" * 32), audiences, origin, heirs=tree)
+    iam = await open_iam(store, ring, seals, audiences, origin, heirs=tree)
     gate = Gate(iam.grants)
     operations = Operations(store, owner="test")
     control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from studiolo.kernel.gate import Gate
+from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM, Caller
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.wire.freshness import DEMAND, VERSION
-from tests.rooms.iam.studio import AUTHORIZATION, GROUP, HERE, READER, Studio, guid, open_node
+from tests.rooms.iam.studio import AUTHORIZATION, GROUP, HERE, READER, SUBSCRIPTION, Studio, guid, open_node
 from tests.support.asgi import Reply, call
 
 pytestmark = pytest.mark.anyio
+TREE = "/providers/Microsoft.Management/managementGroups"
 THING = f"{GROUP}/providers/Test.Rooms/things/box"
 READ = "Test.Rooms/things/read"
 
@@ -26,6 +28,10 @@ async def other(studio: Studio, tmp_path: Path) -> AsyncIterator[Studio]:
     opened = await open_node(tmp_path)
     yield opened
     await opened.close()
+
+
+def under(parent: str) -> dict[str, object]:
+    return {"details": {"parent": {"id": f"{TREE}/{parent}"}}}
 
 
 async def get(node: Studio, token: str, **headers: str) -> Reply:
@@ -100,6 +106,36 @@ async def test_another_process_follows_within_a_second(studio: Studio, other: St
         assert await comes(other, token, bob, is_allowed=True)
         await studio.control.delete(PLATFORM, granted)
         assert await comes(other, token, bob, is_allowed=False)
+
+
+async def test_a_tree_that_another_process_changed_is_in_force_within_a_second(studio: Studio, other: Studio) -> None:
+    bob, token = await studio.user(1), await studio.token()
+    for name in ("top", "low", "elsewhere"):
+        await studio.put(f"{TREE}/{name}", under("top") if name == "low" else {})
+    await studio.assign(100, bob.oid, READER, f"{TREE}/top")
+    for group, is_allowed in (("low", True), ("elsewhere", False), ("low", True)):
+        await studio.put(f"{TREE}/{group}/subscriptions/{SUBSCRIPTION}", {})
+        assert await comes(other, token, bob, is_allowed=is_allowed)
+    for above, is_allowed in (("elsewhere", False), ("top", True)):
+        await studio.put(f"{TREE}/low", under(above))
+        demanded = str(studio.iam.grants.stamp())
+        assert (await get(other, token, **{DEMAND: demanded})).status == 200
+        assert await other.gate.may(bob, READ, THING) is is_allowed
+
+
+async def test_what_another_process_changed_is_seen_after_a_change_of_ones_own(studio: Studio, other: Studio) -> None:
+    """The version that one's own change made does not hide the one before it."""
+    bob, token = await studio.user(1), await studio.token()
+    await studio.put(f"{TREE}/top", {})
+    await studio.put(f"{TREE}/top/subscriptions/{SUBSCRIPTION}", {})
+    await studio.assign(100, bob.oid, READER, f"{TREE}/top")
+    assert await comes(other, token, bob, is_allowed=True)
+    await studio.control.delete(PLATFORM, parse(f"{TREE}/top/subscriptions/{SUBSCRIPTION}"))
+    await other.user(2)
+    assert not await other.gate.may(bob, READ, THING)
+    await studio.assign(101, bob.oid, READER, HERE)
+    await other.user(3)
+    assert await other.gate.may(bob, READ, THING)
 
 
 async def comes(node: Studio, token: str, who: Caller, *, is_allowed: bool) -> bool:

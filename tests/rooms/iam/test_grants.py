@@ -6,6 +6,8 @@ import random
 import pytest
 
 from studiolo.kernel import clock
+from studiolo.kernel.access.decision import Ask, decide
+from studiolo.kernel.access.reach import who_can
 from studiolo.kernel.access.scopes import FLAT, Hierarchy
 from studiolo.kernel.documents import row_of
 from studiolo.kernel.faults import Forbidden
@@ -15,6 +17,7 @@ from studiolo.kernel.store.port import PutResource
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.domain import denials
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS
+from studiolo.rooms.iam.ports import Standing
 from studiolo.rooms.iam.service.records import made
 from tests.rooms.iam.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, Studio, guid
 
@@ -48,6 +51,11 @@ async def test_kept_facts_equal_fresh_ones_after_every_change_of_a_random_life(s
             kept, read = (await studio.iam.grants.facts(person.oid)).facts, (await fresh.facts(person.oid)).facts
             assert (kept.known, kept.enabled, kept.ids) == (read.known, read.enabled, read.ids), step
             assert {each.id for each in kept.assignments} == {each.id for each in read.assignments}, step
+        reach = who_can(Ask("", "Test.Rooms/things/read", GROUP), await studio.iam.worlds.above(GROUP.lower()))
+        for oid in (draw.choice(principals), people[0].oid):
+            verdict = decide(Ask(oid, "Test.Rooms/things/read", GROUP), await studio.iam.grants.facts(oid))
+            told = reach.verdict(oid)
+            assert (told is not None and told.allowed) == verdict.allowed, step
 
 
 async def test_every_change_of_access_raises_the_version_and_others_do_not(studio: Studio) -> None:
@@ -129,6 +137,9 @@ class Tree:
 
     def hierarchy(self) -> Hierarchy:
         return self.present
+
+    async def refresh(self, standing: Standing) -> None:
+        """Nobody else changes it."""
 
 
 async def test_a_changed_tree_of_scopes_is_in_force_for_the_next_call(studio: Studio) -> None:

@@ -173,7 +173,7 @@ async def test_the_tree_is_there_again_after_a_restart(studio: Studio, admin: Ro
 
     await make(admin, "top", "low")
     await join(admin, "low")
-    fresh = ScopeTree(studio.store)
+    fresh = ScopeTree(studio.store, studio.iam.seals)
     await fresh.load()
     for tree in (fresh, studio.tree):
         assert {f"{TREE}/low".lower(), f"{TREE}/top".lower()} <= set(tree.hierarchy().chain(HERE))

@@ -1,9 +1,10 @@
 """The authorization store's version, and the seals of its rows: written by a companion of the store in the same commit.
 
 Whoever can edit the database's file must not be able to grant himself anything. Each row that decisions rest on (users,
-groups, service principals, roles, assignments, deny assignments) has a seal: a MAC over the row and the version at which it was written.
-The state holds the version, and for each type the number of rows and the sum of their seals, under a MAC of its own: a
-row that was removed, put back or replaced by an older one makes the sum wrong. The key is in the key ring, not in the database.
+groups, service principals, roles, assignments, deny assignments, and the tree: management groups, their subscriptions, workspaces)
+has a seal: a MAC over the row and the version at which it was written. The state holds the version, and for each type the
+version of its last change, the number of rows and the sum of their seals, under a MAC of its own: a row that was removed,
+put back or replaced by an older one makes the sum wrong. The key is in the key ring, not in the database.
 """
 
 from __future__ import annotations
@@ -11,27 +12,31 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Stale, Unavailable
+from studiolo.kernel.faults import Conflict, Stale, Unavailable
 from studiolo.kernel.store.port import ABSENT, DropEntry, DropResource, DropSpace, Entry, PutEntry, PutResource, Row, Store, Write
 from studiolo.rooms.iam.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS
 from studiolo.rooms.iam.domain.principals import GROUPS, SERVICE_PRINCIPALS, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
+from studiolo.rooms.iam.ports import Standing
 
 SEALS: Final = "iam.seals"
 STATE: Final = "iam.authorization"
 STATE_KEY: Final = "state"
-SEALED: Final = frozenset(
+TREE: Final = (MANAGEMENT_GROUPS.lower(), MEMBERSHIPS.lower(), "microsoft.machinelearningservices/workspaces")
+"""What makes the tree of scopes beyond their paths."""
+_FIRST: Final = frozenset(
     name.lower() for name in (USERS, GROUPS, SERVICE_PRINCIPALS, ROLE_DEFINITIONS, ROLE_ASSIGNMENTS, DENY_ASSIGNMENTS)
 )
-# What makes the tree of scopes: it bears on decisions, and is guarded by its own types.
-MOVING: Final = frozenset(name.lower() for name in (MANAGEMENT_GROUPS, MEMBERSHIPS, "Microsoft.MachineLearningServices/workspaces"))
-CLOSING: Final = frozenset({DENY_ASSIGNMENTS.lower(), GROUPS.lower()})
+"""What was sealed from the beginning; a state that does not say what it covers covers these."""
+SEALED: Final = _FIRST | frozenset(TREE)
+CLOSING: Final = frozenset({DENY_ASSIGNMENTS.lower(), GROUPS.lower(), *TREE})
 """Types whose damage could open something: then everything is denied. Damage to the others only takes rights away."""
 _PAGE: Final = 500
 _MODULUS: Final = 1 << 256
@@ -50,6 +55,8 @@ class _State(msgspec.Struct):
     counts: dict[str, int]
     sums: dict[str, str]
     mac: str = ""
+    covers: list[str] | None = None
+    changed: dict[str, int] = {}
 
 
 _seal = msgspec.json.Decoder(_Seal).decode
@@ -75,21 +82,21 @@ class Seals:
         """Begin the seals of an empty store, or check all of an existing one; gives the version.
 
         Raises:
+            Conflict: an older release wrote no seals, or seals that covered less (code `AuthorizationStoreOutdated`).
             Unavailable: rows were changed by another hand than the server's (code `AuthorizationStoreDamaged`).
         """
-        if await self._store.entry(STATE, STATE_KEY) is None:
-            for type_name in SEALED:
-                if (await self._store.below("", type_name=type_name, limit=1)).rows:
-                    raise _damaged({f"{STATE}/{STATE_KEY}": "it is missing, and there are rows that it should cover"})
-            try:
-                first = Entry(STATE_KEY, "1", self._sealed_state(_State(1, {}, {})))
-                await self._store.commit(PutEntry(STATE, first, expect=ABSENT))
-            except Stale:
-                pass  # another process began it
+        entry = await self._store.entry(STATE, STATE_KEY)
+        if entry is not None or await self._has_rows():
+            lacking = _lacking(await self._begun(entry))
+            if lacking:
+                raise _outdated(lacking)
+        else:
+            with suppress(Stale):  # another process began it
+                await self._store.commit(PutEntry(STATE, self._sealed_state(_State(1, {}, {})), expect=ABSENT))
         await self.inspect()
         if self.damage:
             raise _damaged(self.damage)
-        return (await self._present()).version
+        return (await self.standing()).version
 
     async def accept(self) -> int:
         """Seal every row as it is now, whoever wrote it; gives how many. For an operator who has looked at them.
@@ -97,32 +104,67 @@ class Seals:
         The version goes on from the present one, or begins anew where that is not believed.
         """
         try:
-            state = _State((await self._present()).version + 1, {}, {})
+            state = _State(self._read(await self._store.entry(STATE, STATE_KEY)).version + 1, {}, {})
         except Unavailable:
             state = _State(int(clock.now().timestamp()), {}, {})
         await self._store.commit(DropSpace(SEALS))
+        await self._cover(state, sorted(SEALED))
+        self.damage, self.is_closed = {}, False
+        return sum(state.counts.values())
+
+    async def extend(self) -> dict[str, int]:
+        """Seal, as they are now, the rows of types that an older release did not seal; gives how many of each.
+
+        Raises:
+            Unavailable: what was sealed does not hold (code `AuthorizationStoreDamaged`).
+        """
+        state = await self._begun(await self._store.entry(STATE, STATE_KEY))
+        lacking = _lacking(state)
+        for type_name in sorted(SEALED.difference(lacking)):
+            if await self._rows_in(type_name, state) is None:
+                await self._name_damage(type_name)
+        if self.damage:
+            raise _damaged(self.damage)
+        if lacking:
+            state.version += 1
+            await self._cover(state, lacking)
+        return {type_name: state.counts.get(type_name, 0) for type_name in lacking}
+
+    async def _has_rows(self) -> bool:
         for type_name in SEALED:
+            if (await self._store.below("", type_name=type_name, limit=1)).rows:
+                return True
+        return False
+
+    async def _begun(self, entry: Entry | None) -> _State:
+        """The state; one that covers nothing where nothing was ever sealed."""
+        if entry is None and not await self._store.entries(SEALS, limit=1):
+            return _State(0, {}, {}, covers=[])
+        return self._read(entry)
+
+    async def _cover(self, state: _State, type_names: Iterable[str]) -> None:
+        for type_name in type_names:
+            state.changed[type_name] = state.version
             after: str | None = ""
             while after is not None:
                 page = await self._store.below("", type_name=type_name, after=after, limit=_PAGE)
                 seals: list[Write] = []
                 for row in page.rows:
-                    mac = self._row_mac(row, state.version)
-                    _count(state, type_name, 1, int(mac, 16))
-                    seals.append(PutEntry(SEALS, Entry(row.key, str(state.version), _encode(_Seal(state.version, mac)))))
+                    seal = self._sealed_row(row, state.version)
+                    _count(state, type_name, 1, _amount(seal.entry))
+                    seals.append(seal)
                 await self._store.commit(*seals)
                 after = page.next
-        await self._store.commit(PutEntry(STATE, Entry(STATE_KEY, str(state.version), self._sealed_state(state))))
-        self.damage, self.is_closed = {}, False
-        return sum(state.counts.values())
+        await self._store.commit(PutEntry(STATE, self._sealed_state(state)))
 
-    async def version(self) -> int:
-        """The durable version.
+    async def standing(self) -> Standing:
+        """The durable version, and when what changed.
 
         Raises:
             Unavailable: it cannot be read, or not believed (codes `StoreUnavailable`, `AuthorizationStoreDamaged`).
         """
-        return (await self._present()).version
+        state = await self._present()
+        return Standing(state.version, state.changed)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -142,22 +184,24 @@ class Seals:
         """Every row of a type; None, after an alarm, if one was changed, added, removed or put back."""
         while True:
             state = await self._present()
-            rows, total, is_sound = list[Row](), 0, True
-            after: str | None = ""
-            while after is not None:
-                page = await self._store.below("", type_name=type_name, after=after, limit=_PAGE)
-                for row in page.rows:
-                    entry = await self._store.entry(SEALS, row.key)
-                    fits = entry is not None and self._fits(row, entry)
-                    is_sound = is_sound and fits
-                    total += int(_seal(entry.doc).mac, 16) if entry is not None and fits else 0
-                    rows.append(row)
-                after = page.next
-            if (await self._present()).version != state.version:
-                continue
-            if not is_sound or len(rows) != state.counts.get(type_name, 0) or total % _MODULUS != int(state.sums.get(type_name, "0"), 16):
-                return None
-            return rows
+            rows = await self._rows_in(type_name, state)
+            if (await self._present()).changed.get(type_name) == state.changed.get(type_name):
+                return rows
+
+    async def _rows_in(self, type_name: str, state: _State) -> Sequence[Row] | None:
+        rows, total, is_sound = list[Row](), 0, True
+        after: str | None = ""
+        while after is not None:
+            page = await self._store.below("", type_name=type_name, after=after, limit=_PAGE)
+            for row in page.rows:
+                entry = await self._store.entry(SEALS, row.key)
+                fits = entry is not None and self._fits(row, entry)
+                is_sound = is_sound and fits
+                total += _amount(entry) if entry is not None and fits else 0
+                rows.append(row)
+            after = page.next
+        is_whole = len(rows) == state.counts.get(type_name, 0) and total % _MODULUS == int(state.sums.get(type_name, "0"), 16)
+        return rows if is_sound and is_whole else None
 
     async def inspect(self) -> None:
         """Check every row and the state; what does not hold is in `damage` afterwards."""
@@ -212,6 +256,13 @@ class Seals:
         return self._believed(entry)
 
     def _believed(self, entry: Entry | None) -> _State:
+        state = self._read(entry)
+        if _lacking(state):
+            raise _damaged({f"{STATE}/{STATE_KEY}": "it is an older release's"})
+        return state
+
+    def _read(self, entry: Entry | None) -> _State:
+        """What the state says, also where it covers less than it should."""
         try:
             state = _state(entry.doc) if entry is not None else None
         except msgspec.DecodeError:
@@ -224,45 +275,54 @@ class Seals:
 
     def _along(self, writes: Sequence[Write], entry: Callable[[str, str], Entry | None]) -> Sequence[Write]:
         touching = [write for write in writes if isinstance(write, PutResource | DropResource) and _type_of(write) in SEALED]
-        if not touching and not any(isinstance(write, PutResource | DropResource) and _type_of(write) in MOVING for write in writes):
+        if not touching:
             return ()
         state = self._believed(entry(STATE, STATE_KEY))
         state.version += 1
-        seals: dict[str, Write] = {}
+        seals: dict[str, PutEntry | DropEntry] = {}
         for write in touching:
             type_name, key = _type_of(write), write.row.key if isinstance(write, PutResource) else write.key
+            state.changed[type_name] = state.version
             said = seals.get(key)
             old = entry(SEALS, key) if said is None else said.entry if isinstance(said, PutEntry) else None
             if old is not None:
                 _count(state, type_name, -1, -_amount(old))
             if isinstance(write, PutResource):
-                mac = self._row_mac(write.row, state.version)
-                _count(state, type_name, 1, int(mac, 16))
-                seals[key] = PutEntry(SEALS, Entry(key, str(state.version), _encode(_Seal(state.version, mac))))
+                seal = seals[key] = self._sealed_row(write.row, state.version)
+                _count(state, type_name, 1, _amount(seal.entry))
             else:
                 seals[key] = DropEntry(SEALS, key)
-        return [*seals.values(), PutEntry(STATE, Entry(STATE_KEY, str(state.version), self._sealed_state(state)))]
+        return [*seals.values(), PutEntry(STATE, self._sealed_state(state))]
+
+    def _sealed_row(self, row: Row, version: int) -> PutEntry:
+        return PutEntry(SEALS, Entry(row.key, str(version), _encode(_Seal(version, self._row_mac(row, version)))))
 
     def _fits(self, row: Row, entry: Entry) -> bool:
         try:
             seal = _seal(entry.doc)
-        except msgspec.DecodeError:
+            mac = self._row_mac(row, seal.version)
+        except (msgspec.DecodeError, TypeError, AttributeError):  # a column can be made to hold another type of value
             return False
-        return hmac.compare_digest(seal.mac.encode(), self._row_mac(row, seal.version).encode())
+        return hmac.compare_digest(seal.mac.encode(), mac.encode())
 
     def _row_mac(self, row: Row, version: int) -> str:
-        parts = [b"row", b"%d" % version, *(text.encode() for text in (row.key, row.type, row.parent, row.etag, row.created))]
-        return self._mac([*parts, row.doc, b"-" if row.private is None else b"+" + row.private])
+        private = b"-" if row.private is None else b"+" + row.private
+        parts = (b"%d" % version, row.key.encode(), row.type.encode(), row.parent.encode(), row.etag.encode(), row.created.encode())
+        return self._mac(b"row", *parts, row.doc, private)
 
-    def _sealed_state(self, state: _State) -> bytes:
+    def _sealed_state(self, state: _State) -> Entry:
+        state.covers = sorted(SEALED)
         state.mac = self._state_mac(state)
-        return _encode(state)
+        return Entry(STATE_KEY, str(state.version), _encode(state))
 
     def _state_mac(self, state: _State) -> str:
-        return self._mac([b"state", _encode([state.version, state.counts, state.sums])])
+        # The words differ, so that what was left out of an older one cannot be added to it.
+        if state.covers is None:
+            return self._mac(b"state", _encode([state.version, state.counts, state.sums]))
+        return self._mac(b"covering state", _encode([state.version, state.counts, state.sums, state.covers, state.changed]))
 
-    def _mac(self, parts: Sequence[bytes]) -> str:
-        text = b"".join(b"%d:" % len(part) + part for part in parts)
+    def _mac(self, *parts: bytes) -> str:
+        text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
         return hmac.digest(self._key, text, "sha256").hex()
 
 
@@ -280,8 +340,22 @@ def _type_of(write: PutResource | DropResource) -> str:
 
 def _type_at(key: str) -> str:
     """The type that a row has by its place, whatever it says itself."""
-    namespace, name = key.rsplit("/", 3)[-3:-1]
-    return f"{namespace}/{name}"
+    namespace, *path = key.rpartition("/providers/")[2].split("/")
+    return "/".join([namespace, *path[::2]])
+
+
+def _lacking(state: _State) -> list[str]:
+    """What a state should cover and does not."""
+    return sorted(SEALED.difference(_FIRST if state.covers is None else state.covers))
+
+
+def _outdated(lacking: Sequence[str]) -> Conflict:
+    return Conflict(
+        f"The database does not seal {', '.join(lacking)}. Either an older release made this studio, or somebody has taken the seals out: "
+        "whether those rows were changed by another hand cannot be told. Look at who may what, then accept them as they are with "
+        "`studiolo upgrade`, or put the database back from a backup.",
+        code="AuthorizationStoreOutdated",
+    )
 
 
 def _amount(entry: Entry) -> int:

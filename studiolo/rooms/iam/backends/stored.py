@@ -3,7 +3,7 @@
 Each kept thing carries the generation of the grants at which its reading began. It holds as long as nothing that it
 rests on has changed since: its principal, a group of the principal, an assignment of either. Roles, group members and
 removals touch everybody, and so does the moment at which an assignment that was read begins or ends. The store's
-listener runs in the store's own thread, after a commit is durable and before its caller is told, so that whoever was
+listener runs after a commit is durable and before its caller is told, so that whoever was
 told finds the change in force; it only notes generations, under a lock.
 """
 
@@ -42,7 +42,8 @@ _TOUCHING: Final = _PERSONS | _SHARED | {_ASSIGNMENTS}
 _MARK: Final = by_principal("")
 FRESH_SECONDS: Final = 0.2
 """How old the knowledge of other processes' changes may be when something is decided."""
-_SHUT: Final = DenyAssignment("damaged", "/", (EVERYONE,), (Permission(actions=("*",), data_actions=("*",)),))
+SHUT: Final = DenyAssignment("damaged", "/", (EVERYONE,), (Permission(actions=("*",), data_actions=("*",)),))
+"""Denies everything to everybody."""
 _MOST_KEPT: Final = 20_000
 _MOST_MARKS: Final = 50_000
 
@@ -116,7 +117,8 @@ class StoredGrants:
         """Stand on a store. Without `seals` its rows are believed, and changes by other processes are not seen."""
         self._store = store
         self._seals = seals
-        self._durable = 0
+        self._durable = 0  # the newest version that is known of
+        self.followed = 0  # the version up to which every change is known
         self._glanced = 0
         self._fresh_until = 0.0
         self._denials: _Denials | None = None
@@ -165,10 +167,11 @@ class StoredGrants:
         seals = self._seals
         if seals is not None:
             glanced = seals.glance()
-            if glanced != self._glanced or not self._durable:
-                version = await seals.version()
-                if version != self._durable:
-                    self._durable = version
+            if glanced != self._glanced or not self.followed:
+                standing = await seals.standing()
+                await self._heirs.refresh(standing)
+                if standing.version > self.followed:
+                    self.followed, self._durable = standing.version, max(self._durable, standing.version)
                     self.touch_everybody()
                 self._glanced = glanced
         self._fresh_until = clock.monotonic() + FRESH_SECONDS
@@ -263,7 +266,7 @@ class StoredGrants:
             known_actions=self._known_actions,
             moment=clock.stamp(moment),
         )
-        self.expect_boundary(facts.assignments, moment)
+        self._expect_boundary(facts.assignments, moment)
         compiled = CompiledFacts(facts)
         kept = _Kept(generation, facts.ids, principal, compiled)
         self._keep(oid, kept)
@@ -295,7 +298,7 @@ class StoredGrants:
                 if role is not None and found.since in (None, birth) and found.kind == (kind if id_ == oid else "Group"):
                     yield found.with_role(role)
 
-    def expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
+    def _expect_boundary(self, assignments: Iterable[Assignment], moment: datetime) -> None:
         """Remember when the first of these, read at a moment, begins or ends: the version grows then."""
         bounds = (datetime.fromisoformat(each) for row in assignments for each in (row.starts, row.ends) if each is not None)
         ahead = [each for each in (*bounds, self._boundary) if each is not None and (each > moment or each == self._boundary)]
@@ -324,12 +327,12 @@ class StoredGrants:
         if rows is None:
             await seals.inspect()
         if rows is None or seals.is_closed:
-            return _Denials(generation, [_SHUT], {})
+            return _Denials(generation, [SHUT], {})
         denies = [deny_of(resource_of(row)) for row in rows]
         names = {folded(each) for deny in denies for each in deny.principals if folded(each) != EVERYONE}
         members = {name: await self._members(seals, name) for name in names}
         if seals.is_closed:
-            return _Denials(generation, [_SHUT], {})
+            return _Denials(generation, [SHUT], {})
         return _Denials(generation, denies, {name: held for name, held in members.items() if held})
 
     async def _members(self, seals: Seals, group: str) -> frozenset[str]:
@@ -377,6 +380,10 @@ class StoredGrants:
         version = version_in(writes)
         if version is not None:
             self._durable = max(self._durable, version)
+            if version == self.followed + 1:
+                self.followed = version
+            elif version > self.followed:
+                self._fresh_until = 0.0  # another process changed something before: it is looked for before the next decision
         touched: set[str] = set()
         is_everybody = False
         for write in writes:

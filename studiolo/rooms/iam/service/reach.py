@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -90,17 +91,19 @@ class ReachService:
         start = page.start()
         world = await self._worlds.above(scope_key(ask.scope))
         reach = who_can(_at_this_moment(ask), world)
-        after = list(islice((one for one in reach.verdicts if one > start), page.top + 1))
-        shown = after[: page.top]
+        first = bisect_right(reach.principals, start)
+        shown = reach.principals[first : first + page.top]
+        # Before anything is awaited, since what is below the answer may change then.
+        found = [(one, reach.verdict(one), list(islice(reach.ways(one), _FEW))) for one in shown]
         told: JsonObject = {
             "action": ask.action,
             "scope": ask.scope,
             "plane": ask.plane,
             "version": world.world.version,
-            "count": len(reach.verdicts),
-            "value": [await _reached(one, reach, may) for one in shown],
+            "count": len(reach.principals),
+            "value": [await _reached(one, verdict, ways, reach, may) for one, verdict, ways in found],
         }
-        return told | ({"skipToken": token_of(shown[-1])} if len(after) > page.top else {})
+        return told | ({"skipToken": token_of(shown[-1])} if first + page.top < len(reach.principals) else {})
 
     # ── what can ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,7 +149,7 @@ def _grantors(principal: Principal, role: Role, scope: str, world: CompiledWorld
     """Who may write the assignment, people and applications before groups, at most ten."""
     request = {ROLE_DEFINITION_ID: role.id, PRINCIPAL_ID: principal.oid, PRINCIPAL_TYPE: principal.kind}
     reach = who_can(_at_this_moment(Ask("", GIVES_ROLES, scope, request=request)), world)
-    able = [world.world.holders[one] for one, verdict in reach.verdicts.items() if verdict.allowed]
+    able = [world.world.holders[one] for one in reach.principals if (verdict := reach.verdict(one)) is not None and verdict.allowed]
     able.sort(key=lambda holder: (holder.kind == "Group", holder.kind != "User", holder.name, holder.id))
     return [{"id": one.id, "type": one.kind, "displayName": one.name} for one in able[:_FEW]]
 
@@ -168,12 +171,12 @@ def _verdict(verdict: Verdict) -> JsonObject:
     return {"allowed": verdict.allowed, "isConditional": verdict.is_conditional}
 
 
-async def _reached(one: str, reach: Reach, may: May) -> JsonObject:
+async def _reached(one: str, verdict: Verdict | None, grants: Sequence[Grant], reach: Reach, may: May) -> JsonObject:
     holder = reach.world.world.holders[one]
-    ways = [await _way(grant, reach, may) for grant in islice(reach.ways(one), _FEW)]
+    ways = [await _way(grant, reach, may) for grant in grants]
     return {
         "principal": {"id": one, "type": holder.kind, "displayName": holder.name},
-        **_verdict(reach.verdicts[one]),
+        **(_verdict(verdict) if verdict is not None else {}),
         "isMember": all(way["groups"] for way in ways),
         "through": ways,
     }

@@ -15,7 +15,6 @@ from studiolo.kernel.access.grants import Assignment, DenyAssignment, Permission
 from studiolo.kernel.access.scopes import ROOT, scope_key
 from studiolo.kernel.access.simulation import PlannedChange, Shift, Standing, Turn, changed, simulate
 from studiolo.kernel.access.world import CompiledWorld
-from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Invalid, NotFound
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import JsonObject
@@ -26,6 +25,7 @@ from studiolo.rooms.iam.domain.principals import GUID
 from studiolo.rooms.iam.domain.roles import ROLE_DEFINITIONS
 from studiolo.rooms.iam.ports import Worlds
 from studiolo.rooms.iam.service.directory import Directory
+from studiolo.rooms.iam.service.owners import Roles
 from studiolo.rooms.iam.service.reach import May, Page, ReachService, token_of
 
 _MOST_NAMED: Final = 50
@@ -91,11 +91,12 @@ class Plan(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class Simulator:
     """Says what a change would do, and writes nothing."""
 
-    def __init__(self, store: Store, worlds: Worlds, directory: Directory, reach: ReachService) -> None:
+    def __init__(self, store: Store, worlds: Worlds, directory: Directory, reach: ReachService, roles: Roles) -> None:
         self._store = store
         self._worlds = worlds
         self._directory = directory
         self._reach = reach
+        self._roles = roles
 
     async def simulate(self, plan: Plan, scope: str, may: May, page: Page) -> JsonObject:
         """Who would gain and who would lose what, at the scope and where it reaches below it.
@@ -173,9 +174,10 @@ class Simulator:
             return found
         facet = roles.by_guid(last) if GUID.fullmatch(last) else roles.by_role_name(text)
         page = await self._store.by_facet(ROLE_DEFINITIONS.lower(), facet, limit=1)
-        if not page.rows:
-            raise NotFound(f"There is no role '{text[:200]}'.", code="RoleDefinitionDoesNotExist", target="role")
-        return roles.role_of(resource_of(page.rows[0]))
+        role = await self._roles.role(page.rows[0].key.rpartition("/")[2]) if page.rows else None
+        if role is None:
+            raise NotFound(f"There is no role '{text[:200]}' that counts.", code="RoleDefinitionDoesNotExist", target="role")
+        return role
 
 
 def _check(scope: str, condition: str | None) -> None:

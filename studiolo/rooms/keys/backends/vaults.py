@@ -125,7 +125,7 @@ class VaultKeys:
                     raise revoked(address)
                 if response.status != 200:
                     raise unreachable(address, f"status {response.status}")
-                return msgspec.json.decode(await response.content.read(_MOST_BYTES), type=Answer)
+                return msgspec.json.decode(await _whole(address, response.content), type=Answer)
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as error:
             raise unreachable(address, type(error).__name__) from None
         except msgspec.DecodeError:
@@ -142,6 +142,16 @@ class VaultKeys:
             force_close=True,
         )
         return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=_SECONDS), trust_env=False)
+
+
+async def _whole(address: str, content: aiohttp.StreamReader) -> bytes:
+    """All that was answered, which may come in pieces."""
+    found = bytearray()
+    async for piece in content.iter_any():
+        found += piece
+        if len(found) > _MOST_BYTES:
+            raise unreachable(address, "it answers too much")
+    return bytes(found)
 
 
 _TARGET = "properties.encryption.keyVaultProperties.keyIdentifier"
