@@ -82,12 +82,12 @@ class Seals:
         """Begin the seals of an empty store, or check all of an existing one; gives the version.
 
         Raises:
-            Conflict: an older release wrote no seals, or seals that covered less (code `AuthorizationStoreOutdated`).
+            Conflict: an older release wrote seals that covered less (code `AuthorizationStoreOutdated`).
             Unavailable: rows were changed by another hand than the server's (code `AuthorizationStoreDamaged`).
         """
         entry = await self._store.entry(STATE, STATE_KEY)
         if entry is not None or await self._has_rows():
-            lacking = _lacking(await self._begun(entry))
+            lacking = _lacking(self._read(entry))
             if lacking:
                 raise _outdated(lacking)
         else:
@@ -118,7 +118,7 @@ class Seals:
         Raises:
             Unavailable: what was sealed does not hold (code `AuthorizationStoreDamaged`).
         """
-        state = await self._begun(await self._store.entry(STATE, STATE_KEY))
+        state = self._read(await self._store.entry(STATE, STATE_KEY))
         lacking = _lacking(state)
         for type_name in sorted(SEALED.difference(lacking)):
             if await self._rows_in(type_name, state) is None:
@@ -135,12 +135,6 @@ class Seals:
             if (await self._store.below("", type_name=type_name, limit=1)).rows:
                 return True
         return False
-
-    async def _begun(self, entry: Entry | None) -> _State:
-        """The state; one that covers nothing where nothing was ever sealed."""
-        if entry is None and not await self._store.entries(SEALS, limit=1):
-            return _State(0, {}, {}, covers=[])
-        return self._read(entry)
 
     async def _cover(self, state: _State, type_names: Iterable[str]) -> None:
         for type_name in type_names:
@@ -351,9 +345,8 @@ def _lacking(state: _State) -> list[str]:
 
 def _outdated(lacking: Sequence[str]) -> Conflict:
     return Conflict(
-        f"The database does not seal {', '.join(lacking)}. Either an older release made this studio, or somebody has taken the seals out: "
-        "whether those rows were changed by another hand cannot be told. Look at who may what, then accept them as they are with "
-        "`studiolo upgrade`, or put the database back from a backup.",
+        f"An older release made this studio, which did not seal {', '.join(lacking)}: whether those rows were changed by another hand "
+        "cannot be told. Look at them, then accept them as they are with `studiolo upgrade`.",
         code="AuthorizationStoreOutdated",
     )
 
