@@ -320,11 +320,12 @@ def usable_key(key: Mapping[str, Any], kid: str | None, algorithm: str) -> bool:
     kind, curve = ALGORITHMS[algorithm]
     if key.get("kty") != kind or (curve and key.get("crv") != curve) or (kid is not None and key.get("kid") != kid):
         return False
-    return key.get("use") in (None, "sig") and key.get("alg") in (None, algorithm) and not (kind == "RSA" and _is_short(key))
+    return key.get("use") in (None, "sig") and key.get("alg") in (None, algorithm) and (kind != "RSA" or _has_usual_size(key))
 
 
-def _is_short(key: Mapping[str, Any]) -> bool:
-    return len(str(key.get("n", ""))) < 2048 // 6
+def _has_usual_size(key: Mapping[str, Any]) -> bool:
+    """Whether an RSA key has 2,048 to 8,192 bits: a shorter one is no proof, and a longer one takes too long."""
+    return 2048 // 6 <= len(str(key.get("n", ""))) <= 8192 // 6 + 1 and len(str(key.get("e", ""))) <= 8
 
 
 def is_plain_header(header: Mapping[str, Any]) -> bool:
