@@ -25,7 +25,7 @@ from studiolo.rooms.iam.service import openid
 from tests.rooms.iam.browser import Browser
 from tests.rooms.iam.federated import BINDING, PATH, Lab, is_in, opened_lab
 from tests.support.asgi import Reply
-from tests.support.provider import Provider, back, provider_in
+from tests.support.provider import Answer, Provider, back, provider_in
 
 pytestmark = pytest.mark.anyio
 NOW = time.time
@@ -61,7 +61,9 @@ def by_hmac(claims: dict[str, Any], key: bytes) -> str:
     return f"{signed}.{part(hmac.digest(key, signed.encode(), hashlib.sha256))}"
 
 
-def forged(kind: str, provider: Provider, claims: dict[str, Any]) -> str:
+def forged(  # noqa: PLR0911 - one return for each kind
+    kind: str, provider: Provider, claims: dict[str, Any]
+) -> str:
     """A token of this kind of forger."""
     stranger = jwk.RSAKey.generate_key(2048, {"kid": "one"})
     good = provider.signed({"kid": "one"}, claims)
@@ -257,21 +259,25 @@ async def test_beginning_without_end_is_slowed_down(lab: Lab) -> None:
 # ── providers that misbehave ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def redirect(to: str) -> tuple[int, bytes, dict[str, str]]:
-    return 302, b"", {"location": to}
+def answering(status: int, body: bytes, **headers: str) -> Answer:
+    return status, body, {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def redirect(to: str) -> Answer:
+    return answering(302, b"", location=to)
 
 
 @pytest.mark.parametrize("place", ["/.well-known/openid-configuration", "/keys"])
 @pytest.mark.parametrize(
     "answer",
     [
-        (503, b"{}", {}),
-        (404, b"{}", {}),
-        (200, b"<html>", {}),
-        (200, b"[]", {}),
-        (200, b"{}", {}),
-        (200, b'"' + b"x" * (300 << 10) + b'"', {}),
-        (200, b"\x1f\x8b" + b"\0" * 100, {"content-encoding": "gzip"}),
+        answering(503, b"{}"),
+        answering(404, b"{}"),
+        answering(200, b"<html>"),
+        answering(200, b"[]"),
+        answering(200, b"{}"),
+        answering(200, b'"' + b"x" * (300 << 10) + b'"'),
+        answering(200, b"\x1f\x8b" + b"\0" * 100, content_encoding="gzip"),
         redirect("https://169.254.169.254/latest/meta-data"),
     ],
     ids=["503", "404", "no JSON", "a list", "nothing", "too long", "squeezed", "a redirect"],
@@ -313,17 +319,17 @@ async def test_a_description_that_leads_elsewhere_is_not_followed(lab: Lab, said
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
-        ((400, b'{"error":"invalid_grant"}', {}), 403),
-        ((401, b'{"error":"invalid_client"}', {}), 503),
-        ((500, b"", {}), 503),
-        ((200, b"{}", {}), 503),
-        ((200, b'{"id_token":7}', {}), 503),
+        (answering(400, b'{"error":"invalid_grant"}'), 403),
+        (answering(401, b'{"error":"invalid_client"}'), 503),
+        (answering(500, b""), 503),
+        (answering(200, b"{}"), 503),
+        (answering(200, b'{"id_token":7}'), 503),
         (redirect("https://127.0.0.1:1/"), 503),
-        ((200, b'{"id_token":"' + b"x" * (300 << 10) + b'"}', {}), 503),
+        (answering(200, b'{"id_token":"' + b"x" * (300 << 10) + b'"}'), 503),
     ],
     ids=["the code is not taken", "we are not known", "it is broken", "no token", "no text", "a redirect", "too long"],
 )
-async def test_a_token_endpoint_that_fails_is_told_of(lab: Lab, answer: tuple[int, bytes, dict[str, str]], status: int) -> None:
+async def test_a_token_endpoint_that_fails_is_told_of(lab: Lab, answer: Answer, status: int) -> None:
     lab.provider.answers["/token"] = answer
     browser, page = await lab.sign_in()
     assert (page.status, is_in(browser)) == (status, False)
@@ -341,7 +347,7 @@ async def test_a_silent_provider_holds_nobody_for_long_and_many_share_one_questi
 
 
 async def test_keys_that_are_too_short_or_for_something_else_do_not_count(lab: Lab) -> None:
-    short = rsa.generate_private_key(65537, 1024)
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that it is weak is what is tested
     numbers = short.public_key().public_numbers()
     weak = {"kty": "RSA", "kid": "short", "n": part(numbers.n.to_bytes(128, "big")), "e": part(numbers.e.to_bytes(3, "big"))}
     endless = {**weak, "kid": "one", "n": "A" * 100_000}
