@@ -113,9 +113,9 @@ class Federation:
             TooMany: the address begins too many.
             Unavailable: the provider does not answer as it must.
         """
+        provider = await self._named(name)
         self._check_pause(address)
         self._pace.step(address, _PER_MINUTE)
-        provider = await self._named(name)
         metadata = await self._client.metadata(provider.issuer)
         state, browser = _secret(), browser if len(browser) == len(_secret()) else _secret()
         now, redirect = clock.now(), f"{origin}/signin/from/{provider.name}"
@@ -148,9 +148,11 @@ class Federation:
             TooMany: the address failed too often.
             Unavailable: the provider does not answer as it must.
         """
+        state = query.get("state", "")[:_LONGEST]
+        if not state:
+            raise _over()
         self._check_pause(address)
         self._by_address.failed(address)  # counted before the work, so that many at once are many failures
-        state = query.get("state", "")[:_LONGEST]
         begun = await self._taken(name, state, browser)
         provider = await self._named(name)
         if provider.since != begun.since:
@@ -186,7 +188,7 @@ class Federation:
 
     async def _taken(self, name: str, state: str, browser: str) -> _Begun:
         """The sign-in of a state, which is over with this: a state works once, in the browser that began it, at its own provider."""
-        entry = await self._store.entry(_SPACE, _digest(state)) if state else None
+        entry = await self._store.entry(_SPACE, _digest(state))
         begun = _begun.decode(entry.doc) if entry is not None else None
         if entry is None or begun is None or not browser or not hmac.compare_digest(begun.browser, _digest(browser)):
             raise _over()

@@ -69,8 +69,8 @@ class _Pages:
             return second_step(found.next, found.goal)
         answer = page("You are signed in", f'<p><a href="{escape(found.goal)}">Go on</a></p>', refresh=found.goal)
         answer.headers += [
-            session_cookie(call, found.next.session),
             ("set-cookie", f"{_cookie(call)}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"),
+            session_cookie(call, found.next.session),
         ]
         return answer
 
