@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import ssl
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST: Final = 2048
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 
 
 class GuardedOutbound:
@@ -130,15 +132,15 @@ def _parts(address: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(address)
-        is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and (parts.port or 443) > 0
+        is_plain = parts.scheme in ("http", "https") and "@" not in parts.netloc and (parts.port or 443) > 0
     except ValueError:
         return None
-    return parts if is_plain and not parts.fragment else None
+    return parts if is_plain and not parts.fragment and _HOST.fullmatch(parts.hostname or "") else None
 
 
 def _is_public_spelling(parts: SplitResult) -> bool:
     """Whether it names a host by name, on the usual port. Of spellings that only some readers take for addresses: no."""
-    host = parts.hostname or ""
+    host = (parts.hostname or "").rstrip(".")
     return parts.scheme == "https" and (parts.port or 443) == 443 and not is_address(host) and not host.rpartition(".")[2].isdigit()
 
 

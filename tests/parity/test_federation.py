@@ -94,6 +94,10 @@ def test_a_person_of_another_studio_signs_in_with_their_groups(start_server: Sta
             (oid, [readers], []),
         ]
         assert secret.read_text() not in server.output
+        bob = made(studio, "/users", displayName="Bob", userPrincipalName="bob@example.org")
+        told(studio, "identity", "provider", "link", "lab", "bob@example.org", "his name there")
+        (linked,) = studio.directory("GET", f"/users/{bob}").json()["properties"]["identities"]
+        assert (linked["issuer"], linked["issuerAssignedId"]) == (found["issuer"], "his name there")
         told(studio, "identity", "provider", "remove", "lab")
         assert b"Sign in with" not in traveller.open("/signin?other=1").body
         assert told(studio, "identity", "provider", "list", "-o", "json") == []

@@ -87,15 +87,18 @@ async def test_a_person_who_is_switched_off_stays_out(lab: Lab) -> None:
 async def test_who_came_from_elsewhere_has_no_password_here(lab: Lab) -> None:
     browser, _ = await lab.sign_in()
     oid = (await lab.users())["ada"]["oid"]
-    for action in ("createPasswordLink", "resetCredentials"):
-        with pytest.raises(Conflict) as refused:
-            await lab.studio.control.act(PLATFORM, parse(f"{USERS}/{oid}"), action, {}, {})
-        assert refused.value.code == "NoLocalPassword"
+    user = parse(f"{USERS}/{oid}")
+    with pytest.raises(Conflict) as refused:
+        await lab.studio.control.act(PLATFORM, user, "createPasswordLink", {}, {})
+    assert refused.value.code == "NoLocalPassword"
     page = await browser.send("GET", "/account", sec_fetch_site="same-origin")
     assert b'name="password"' not in page.body
     mark = page.body.decode().partition('name="mark" value="')[2].partition('"')[0]
     fields = {"mark": mark, "password": "violet engines hum softly", "again": "violet engines hum softly"}
     assert (await browser.send("POST", "/account/password", fields)).status == 409
+    assert await lab.studio.control.act(PLATFORM, user, "resetCredentials", {}, {}) == {}
+    assert (await browser.send("GET", "/account", sec_fetch_site="same-origin")).body != page.body, "signed out everywhere"
+    assert is_in((await lab.sign_in())[0])
 
 
 async def test_one_time_codes_that_are_asked_of_a_person_are_asked_here_too(lab: Lab) -> None:

@@ -214,7 +214,7 @@ def metadata_of(raw: bytes, issuer: str) -> Metadata:
     """
     try:
         said = msgspec.json.decode(raw, type=_Discovery)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise unusable(issuer, "it does not describe itself as a provider of OpenID Connect") from None
     if said.issuer != issuer:
         raise unusable(issuer, f"it calls itself '{said.issuer[:200]}', and the two must be the same letter by letter")

@@ -45,12 +45,14 @@ class Invitations:
         }
 
     async def reset(self, call: Invocation) -> JsonObject:
-        """POST resetCredentials: forget password and one-time codes, sign out everywhere, give a new link. Raises as `link` does."""
+        """POST resetCredentials: forget password and one-time codes, sign out everywhere, give a new link. Raises as `link` does.
+
+        Who signs in by a provider elsewhere gets no link: they have no password here.
+        """
         await self._delegation.require_person(call.caller, call.resource)
-        check_has_passwords(principal_of(call.resource))
         await self._credentials.forget(call.resource.name.lower())
         await self._signouts.everywhere(call.resource.name, call.caller)
-        return await self.link(call)
+        return {} if principal_of(call.resource).is_federated else await self.link(call)
 
     async def retire(self, user: Resource, step: Step) -> None:
         """A user goes with everything that they prove themselves with, and with what they let applications do."""

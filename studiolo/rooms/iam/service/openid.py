@@ -105,7 +105,7 @@ class OpenIdClient:
             raise _not_taken(provider, reply)
         try:
             return msgspec.json.decode(reply.body, type=_Bought).id_token
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise unusable(provider.issuer, "it answers a code without an ID token") from None
 
     async def claims(self, provider: Provider, token: str) -> JsonObject:
@@ -122,7 +122,7 @@ class OpenIdClient:
             raise token_refused("it is no signed token")
         try:
             header = jws.extract_compact(token.encode()).headers()
-        except (JoseError, ValueError, KeyError, TypeError):
+        except (JoseError, ValueError, KeyError, TypeError, RecursionError):
             raise token_refused("it is no signed token") from None
         kid = header.get("kid")
         if not is_plain_header(header) or not isinstance(kid, str | None):
@@ -180,7 +180,7 @@ class OpenIdClient:
     async def _key_set(self, issuer: str, metadata: Metadata) -> Sequence[JsonObject]:
         try:
             return msgspec.json.decode(await self._read(issuer, metadata.jwks_uri), type=_KeySet).keys[:_MOST_KEYS]
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise unusable(issuer, "its key set cannot be read") from None
 
     async def _read(self, issuer: str, address: str) -> bytes:
@@ -202,7 +202,7 @@ def _verified(token: str, key: JsonObject, algorithm: str) -> JsonObject | None:
     try:
         found = jws.deserialize_compact(token, import_key(key), algorithms=[algorithm])
         return msgspec.json.decode(found.payload, type=dict[str, Any])
-    except (JoseError, ValueError, KeyError, TypeError, msgspec.DecodeError):
+    except (JoseError, ValueError, KeyError, TypeError, RecursionError, msgspec.DecodeError):
         return None
 
 
@@ -210,7 +210,7 @@ def _not_taken(provider: Provider, reply: Reply) -> Exception:
     """What a refusal of the token endpoint means: of the person's code, or of us."""
     try:
         said = msgspec.json.decode(reply.body, type=_Refused).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = ""
     if said == "invalid_grant":
         return token_refused("its code is not taken, or not any more")
