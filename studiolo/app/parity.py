@@ -80,8 +80,8 @@ FEATURES: tuple[Feature, ...] = (
         "Sign-in of people by an outside OpenID Connect provider, whose group claims are mapped to groups",
         ("Studiolo.Directory/identityProviders",),
         ("sign-in",),
-        limits="people come in by the browser; groups follow at each sign-in and not in between; group overage is refused and not looked up; "
-        "no SAML, no SCIM, no sign-out at the provider",
+        limits="people come in by the browser; groups follow at each sign-in and not in between; group overage is refused and not looked "
+        "up; no SAML, no SCIM, no sign-out at the provider",
     ),
     Feature(
         "Identity",

@@ -81,7 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(400, "invalid_request", "Required metadata header not specified")
         if "x-forwarded-for" in self.headers or "x-forwarded-host" in self.headers:
             return self._refuse(400, "invalid_request", "A forwarded request is no workload's own.")
-        pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=20)
+        try:
+            pairs = parse_qsl(parts.query, keep_blank_values=True, errors="strict", max_num_fields=20)
+        except ValueError:
+            return self._refuse(400, "invalid_request", "The query cannot be read.")
         query = dict(pairs)
         if len(query) != len(pairs) or query.get("api-version") not in VERSIONS or not query.get("resource"):
             return self._refuse(400, "invalid_request", f"It takes one resource, and an api-version of {', '.join(sorted(VERSIONS))}.")

@@ -114,7 +114,7 @@ def link_user(
         provider = await client.get(f"{_PROVIDERS}/{name}", API_VERSION)
         oid, _ = await authorization.find_principal(client, who)
         path = f"{_DIRECTORY}/users/{oid}"
-        kept = (await client.get(path, API_VERSION))["properties"].get("identities") or []
+        kept: list[JsonObject] = (await client.get(path, API_VERSION))["properties"].get("identities") or []
         added = {"signInType": "federated", "issuer": provider["properties"]["issuer"], "issuerAssignedId": subject}
         await client.write(path, API_VERSION, {"properties": {"identities": [*kept, added]}}, method="PATCH")
 
