@@ -12,6 +12,7 @@ import msgspec
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
 from studiolo.app.master import finish
+from studiolo.app.outbound import GuardedOutbound
 from studiolo.app.plugs import (
     DirectoryObjects,
     Furniture,
@@ -237,7 +238,8 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     seals = await iam.open_seals(store, ring)
     tree = ScopeTree(store, seals)
     await tree.load()
-    opened_iam = await iam.open_iam(store, ring, seals, _audiences(settings.url), settings.url, heirs=tree, known_actions=actions)
+    outbound, audiences = GuardedOutbound(settings.providers), _audiences(settings.url)
+    opened_iam = await iam.open_iam(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
     blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
@@ -309,12 +311,12 @@ def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:
         home.master_key(),
         previous=home.previous_master_key(),
         shares=keys.SharesFolder(home.shares),
-        customers=keys.customer_keys(own, settings.vaults, home.tokens_of_vaults()),
+        customers=keys.customer_keys(own, GuardedOutbound(settings.vaults), home.tokens_of_vaults()),
     )
 
 
 def _surfaces(settings: Settings, house: House, control: Control) -> list[Answers]:
-    gate = house.gate
+    gate, objects = house.gate, DirectoryObjects(house.resources)
     people = house.iam.authenticator("arm")
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
     reference = served_surface(lambda: surfaces, control.catalog, people, gate)
@@ -328,8 +330,8 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     surfaces: list[Answers] = [
         ArmSurface(control, people, extras),
         *extras,
-        *house.iam.surfaces(gate),
-        house.iam.graph(DirectoryObjects(house.resources), gate),
+        *house.iam.surfaces(objects, gate),
+        house.iam.graph(objects, gate),
         *house.blobs.surfaces,
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),

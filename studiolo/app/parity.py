@@ -69,10 +69,19 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "Identity",
-        "Managed identity endpoint for workloads (App Service's and Azure ML's shape), bound to one workload each",
+        "Managed identity endpoints for workloads (App Service's, Azure ML's and the instance-metadata shape), bound to one workload each",
         (),
         ("workloads",),
-        limits="the instance-metadata address is not offered; no sign-in through an outside OpenID provider",
+        limits="the instance-metadata address is told by AZURE_POD_IDENTITY_AUTHORITY_HOST to programs that `identity run` starts; "
+        "169.254.169.254 itself is not served",
+    ),
+    Feature(
+        "Identity",
+        "Sign-in of people by an outside OpenID Connect provider, whose group claims are mapped to groups",
+        ("Studiolo.Directory/identityProviders",),
+        ("sign-in",),
+        limits="people come in by the browser; groups follow at each sign-in and not in between; group overage is refused and not looked "
+        "up; no SAML, no SCIM, no sign-out at the provider",
     ),
     Feature(
         "Identity",

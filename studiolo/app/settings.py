@@ -44,7 +44,9 @@ class Settings:
     has_tls: bool = True
     # How often who may call, where that is not as usual.
     rates: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+    # Hosts in networks of one's own that customers' keys may lie at, and that people may sign in by.
     vaults: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:

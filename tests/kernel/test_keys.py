@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from studiolo.app.outbound import GuardedOutbound
 from studiolo.kernel.faults import Fault, Invalid
 from studiolo.kernel.keys import SPACE, KeyRing, Rotation
 from studiolo.kernel.keys.leases import LIFE_SECONDS
@@ -255,7 +256,7 @@ def vault(tmp_path: Path) -> Any:
 
 
 def reaching(vault: Vault, folder: Path) -> Home:
-    return Home(folder, allowed=[vault.host], context=vault.context())
+    return Home(folder, outbound=GuardedOutbound([vault.host], vault.context()))
 
 
 async def lapse() -> None:
@@ -315,7 +316,7 @@ async def test_what_guarded_hub_lies_in_the_store_opens_without_the_vault_to_nob
     _, rotation = await home.build()
     old = await home.store.entry(SPACE, ONE)
     await rotation.guard(HUB, vault.uri)
-    with_all_but_the_vault = KeyRing(home.store, MASTER, shares=home.shares, customers=customer_keys([]))
+    with_all_but_the_vault = KeyRing(home.store, MASTER, shares=home.shares, customers=customer_keys([], GuardedOutbound()))
     for owner in ALL:
         assert await code_of(with_all_but_the_vault, owner) == "CustomerKeyRevoked"
     # Rows from before hang on a version of the hub's key that is gone.
@@ -371,7 +372,7 @@ async def test_only_a_named_host_is_spoken_to(tmp_path: Path, vault: Vault, addr
 
 async def test_a_token_goes_to_its_vault_alone(tmp_path: Path, vault: Vault) -> None:
     word = secrets.token_hex(8)
-    home = Home(tmp_path, allowed=[vault.host], context=vault.context(), tokens={vault.host: word, "other.example": "elsewhere"})
+    home = Home(tmp_path, outbound=GuardedOutbound([vault.host], vault.context()), tokens={vault.host: word, "other.example": "elsewhere"})
     _, rotation = await home.build()
     await rotation.guard(HUB, vault.uri)
     assert {headers.get("authorization", headers.get("Authorization")) for _, headers in vault.asked} == {f"Bearer {word}"}

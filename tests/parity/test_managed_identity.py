@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -108,3 +109,62 @@ def test_the_command_line_runs_a_program_as_the_project(studio: Studio, project:
     assert done.stdout.strip().splitlines()[-1] == project["identity"]["principalId"]
     left = studio.arm("GET", f"{project['id']}{PLACE}").json()["value"]
     assert [each for each in left if each["name"] == python[:100]] == []
+
+
+# ── the instance-metadata shape ──────────────────────────────────────────────────────────────────────────────────────
+
+
+PROGRAM = """
+import base64, json, os, sys, urllib.error, urllib.request
+for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):  # a program that knows the instance-metadata address alone
+    del os.environ[name]
+from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+resource, other, own = sys.argv[1:]
+def oid(credential):
+    return json.loads(base64.urlsafe_b64decode(credential.get_token(resource + "/.default").token.split(".")[1] + "=="))["oid"]
+host = os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+asked = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=" + resource
+def status(url, **headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers={k.replace("_", "-"): v for k, v in headers.items()})) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+print(json.dumps({
+    "found": [oid(ManagedIdentityCredential()), oid(DefaultAzureCredential()), oid(ManagedIdentityCredential(client_id=own))],
+    "shape": json.load(urllib.request.urlopen(urllib.request.Request(host + asked, headers={"Metadata": "true"}))),
+    "plain": status(host + asked, Metadata="true"),
+    "no header": status(host + asked),
+    "false": status(host + asked, Metadata="false"),
+    "forwarded": status(host + asked, Metadata="true", X_Forwarded_For="10.0.0.1"),
+    "another": status(host + asked + "&client_id=" + other, Metadata="true"),
+    "twice": status(host + asked + "&resource=x", Metadata="true"),
+    "version": status(host + asked.replace("2018-02-01", "2001-01-01"), Metadata="true"),
+    "guessed": status(host.rpartition("/")[0] + asked, Metadata="true"),
+    "near": status(host[:-1] + "A" + asked, Metadata="true"),
+    "host": host,
+}))
+"""
+
+
+def test_a_program_that_knows_the_instance_metadata_address_alone_is_the_project(
+    studio: Studio, project: dict[str, Any], tmp_path: Path
+) -> None:
+    known = {name: value for name, value in studio.env.items() if not name.startswith("AZURE_CLIENT") and name != "AZURE_TENANT_ID"}
+    own = asked(studio, bound(studio, project)["identityHeader"]).json()["client_id"]
+    python = str(COMMAND.with_name("python"))
+    program = [python, "-c", PROGRAM, studio.url, "00000000-0000-4000-8000-000000000001", own]
+    command = [str(COMMAND), "identity", "run", project["id"], "--home", str(studio.server.home), "--", *program]
+    env = {**clean_environment(tmp_path), **known, "HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    assert set(said.pop("found")) == {project["identity"]["principalId"]}
+    assert {"access_token", "expires_in", "expires_on", "not_before", "resource", "token_type", "client_id"} == set(said.pop("shape"))
+    host = said.pop("host")
+    assert said.pop("plain") == 200
+    assert said.pop("guessed") == said.pop("near") == 404
+    assert said == dict.fromkeys(said, 400)
+    assert host.rpartition("/")[2] not in done.stderr + studio.server.output
+    with pytest.raises(OSError, match="refused"):
+        urlopen(host, timeout=5)

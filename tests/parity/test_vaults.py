@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One of each for all tests; the vault's authority is known to the studio alone, as an operator would make it known."""
     folder = tmp_path_factory.mktemp("vaults")
     with vault_in(folder) as vault:
-        server = Server(folder / "home", options=["--allow-vault", vault.host], environment={"SSL_CERT_FILE": str(vault.certificate)})
+        server = Server(folder / "home", options=["--allow-vault", vault.host], variables={"SSL_CERT_FILE": str(vault.certificate)})
         try:
             server.start()
             with opened(server) as studio:

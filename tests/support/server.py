@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -114,10 +114,10 @@ class Server:
     home: Path
     model: bool = False
     options: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
     program: Sequence[str] = (str(COMMAND),)
     port: int = field(default_factory=free_port)
     url: str = ""
+    variables: dict[str, str] = field(default_factory=dict[str, str])
     ready_seconds: float = 0.0
     # The owner's session, once somebody has opened the one-time link: all who use this server share it.
     owner_cookie: str = ""
@@ -134,7 +134,7 @@ class Server:
         began = time.monotonic()
         self._process = subprocess.Popen(
             [*command, *self.options],
-            env=clean_environment(self.home.parent) | dict(self.environment),
+            env=clean_environment(self.home.parent) | self.variables,
             cwd=self.home.parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -278,8 +278,9 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Start servers of this test's own: `start_server(model=False, options=["--tls", "off"], wait=True)`."""
     started: list[Server] = []
 
-    def start(*, model: bool = False, options: Sequence[str] = (), home: Path | None = None, wait: bool = True) -> Server:
-        made = Server(home or tmp_path / f"studio-{len(started)}" / "home", model=model, options=options)
+    def start(*, model: bool = False, options: Sequence[str] = (), home: Path | None = None, wait: bool = True, **variables: str) -> Server:
+        place = home or tmp_path / f"studio-{len(started)}" / "home"
+        made = Server(place, model=model, options=options, variables=variables)
         made.home.parent.mkdir(parents=True, exist_ok=True)
         started.append(made)
         made.start(wait=wait)

@@ -38,6 +38,7 @@ def create_app(
     resource: Annotated[
         list[str] | None, typer.Option("--on-behalf-of", help="A resource that it may use on behalf of its users.", show_default=False)
     ] = None,
+    names_groups: Annotated[bool, typer.Option("--groups", help="Its ID tokens name the groups that a person is in.")] = False,
     output: OutputOption = Output.TABLE,
     home: HomeOption = None,
 ) -> None:
@@ -49,6 +50,8 @@ def create_app(
     properties: JsonObject = {"displayName": name, "isFallbackPublicClient": is_public}
     if redirect:
         properties["publicClient" if is_public else "web"] = {"redirectUris": redirect}
+    if names_groups:
+        properties["groupMembershipClaims"] = "SecurityGroup"
     if resource:
         properties["delegatedResources"] = resource
 

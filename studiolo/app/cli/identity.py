@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from studiolo.app.cli import providers
 from studiolo.app.cli.options import HomeOption, Output, OutputOption
 from studiolo.kernel.resource import JsonObject
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from studiolo.app.client import Client
 
-app = typer.Typer(no_args_is_help=True, help="Programs that act as the identity of a project or hub.")
+app = typer.Typer(no_args_is_help=True, help="Programs that act as the identity of a project or hub, and providers that people sign in by.")
+app.add_typer(providers.app, name="provider")
 
 ScopeArgument = Annotated[str, typer.Argument(help="An id, or the name of a hub or project.", metavar="RESOURCE")]
 SecondsOption = Annotated[
@@ -72,22 +74,40 @@ def run(
     seconds: SecondsOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Run a program as the resource's identity: `DefaultAzureCredential()` in it needs no argument. Its exit code is ours."""
+    """Run a program as the resource's identity: `DefaultAzureCredential()` in it needs no argument. Its exit code is ours.
+
+    It is told where in both shapes that clients know: App Service's, and an instance-metadata address of its own.
+    """
     import subprocess
 
-    from studiolo.app.settings import surroundings
+    from studiolo.app.cli import metadata
 
     found = _bound(home, resource, command[0][:100], seconds)
     try:
-        kept = {name: value for name, value in surroundings().items() if name not in _OTHERS}
-        ended = subprocess.run(command, env={**kept, **_variables(found)}, check=False)
+        with metadata.served(home, found) as address:
+            ended = subprocess.run(command, env=_environment({**_variables(found), _METADATA: address}), check=False)
     finally:
         _unbound(home, resource, found["id"])
     raise typer.Exit(ended.returncode if ended.returncode >= 0 else 128 - ended.returncode)
 
 
 # What would make a client sign in as somebody else before it asks for a managed identity.
-_OTHERS = frozenset({"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME", "AZURE_PASSWORD"})
+_OTHERS = frozenset(
+    {
+        *("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME", "AZURE_PASSWORD"),
+        *("AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET"),
+    }
+)
+_METADATA = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
+
+
+def _environment(told: dict[str, str]) -> dict[str, str]:
+    """The program's environment. What it is told of loopback must not go by way of a proxy."""
+    from studiolo.app.settings import surroundings
+
+    kept = {name: value for name, value in surroundings().items() if name not in _OTHERS}
+    spared = {name: ",".join(filter(None, (kept.get(name), "127.0.0.1"))) for name in ("NO_PROXY", "no_proxy")}
+    return {**kept, **spared, **told}
 
 
 def _place(client: Client, resource: str) -> str:

@@ -38,6 +38,13 @@ def up(
         list[str] | None,
         typer.Option(help="HOST or HOST:PORT of a vault in a private network that customers' keys may lie in.", show_default=False),
     ] = None,
+    allow_provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="HOST or HOST:PORT of a sign-in provider in a private network, or http://localhost:PORT for one on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     tls: Annotated[Tls, typer.Option(help="off: plain HTTP, on loopback only, for a proxy in front.")] = Tls.ON,
 ) -> None:
     """Start the studio and serve it until Ctrl-C or SIGTERM."""
@@ -54,6 +61,7 @@ def up(
         has_tls=tls is Tls.ON,
         rates=read_rates(rate or ()),
         vaults=tuple(allow_vault or ()),
+        providers=tuple(allow_provider or ()),
     ).checked()
 
     from studiolo.app.home import Home

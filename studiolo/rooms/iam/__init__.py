@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from studiolo.kernel.gate import Gate
+from studiolo.kernel.outbound import Outbound
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.iam.backends.seals import TREE, Seals, version_in
@@ -26,14 +27,17 @@ from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.credentials import Credentials
 from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory, Identity
+from studiolo.rooms.iam.service.federation import Federation
 from studiolo.rooms.iam.service.grants import TokenService, authorization_code, client_credentials, device_code, on_behalf_of, refresh
 from studiolo.rooms.iam.service.graph import GraphDirectory
 from studiolo.rooms.iam.service.guards import Guards
 from studiolo.rooms.iam.service.invitations import Invitations
 from studiolo.rooms.iam.service.management import ManagementGroups
 from studiolo.rooms.iam.service.mint import Mint
+from studiolo.rooms.iam.service.openid import OpenIdClient
 from studiolo.rooms.iam.service.owners import Owners
 from studiolo.rooms.iam.service.passwords import Hasher
+from studiolo.rooms.iam.service.providers import Providers
 from studiolo.rooms.iam.service.reach import ReachService
 from studiolo.rooms.iam.service.reader import TokenReader
 from studiolo.rooms.iam.service.revocations import Revocations
@@ -101,6 +105,9 @@ class Iam:
     audiences: Audiences
     front: Front
     workloads: Workloads
+    store: Store
+    providers: Providers
+    openid: OpenIdClient
 
     @property
     def sessions(self) -> Sessions:
@@ -122,9 +129,11 @@ class Iam:
         """Proves callers for surfaces that take tokens of this kind: arm, ml, blob, vault or model."""
         return Authenticator(self.front.reader, self.sessions, self.grants, self.tenant, kind)
 
-    def surfaces(self, judge: Judge) -> list[Surface]:
-        """The token endpoint and the sign-in pages."""
-        return [*surfaces(self.front, judge), workload_surface(self.workloads, judge)]
+    def surfaces(self, objects: Objects, judge: Judge) -> list[Surface]:
+        """The token endpoint and the sign-in pages, which write users and groups through `objects`."""
+        front = self.front
+        federation = Federation(self.store, self.grants, objects, front.stamps, front.signin, self.providers, self.openid)
+        return [*surfaces(front, federation, judge), workload_surface(self.workloads, judge)]
 
     def graph(self, objects: Objects, judge: Judge) -> Surface:
         """Microsoft Graph over the directory, whose objects are read and written through `objects`."""
@@ -172,12 +181,14 @@ async def open_iam(
     seals: Seals,
     audiences: Audiences,
     origin: str,
+    outbound: Outbound,
     *,
     heirs: Heirs | None = None,
     known_actions: Actions | None = None,
 ) -> Iam:
     """Open the room over a store. `origin` is the server's first address, which its tokens name as their issuer.
 
+    `outbound` asks providers elsewhere.
     `heirs` says which scopes inherit beyond their paths, `known_actions` which actions any operation needs (None: all).
     """
     heirs = heirs or Flat()
@@ -198,9 +209,10 @@ async def open_iam(
     clients = Clients(directory, secrets, certificates, tenant)
     front = _front(store, sealer, grants, directory, clients, Issuer(origin, tenant), audiences)
     invitations = Invitations(front.sessions, front.credentials, front.signouts, directory, delegation, origin)
+    providers = Providers(store, sealer, gate, delegation, outbound, origin)
     return Iam(
         tenant=tenant,
-        types=iam_types(Parts(directory, secrets, certificates, invitations, front.signouts, access, guards, groups)),
+        types=iam_types(Parts(directory, secrets, certificates, invitations, front.signouts, access, guards, groups, providers)),
         grants=grants,
         seals=seals,
         worlds=worlds,
@@ -212,6 +224,9 @@ async def open_iam(
         audiences=audiences,
         front=front,
         workloads=Workloads(store, grants, directory, delegation, front.mint),
+        store=store,
+        providers=providers,
+        openid=OpenIdClient(outbound),
     )
 
 
@@ -224,7 +239,7 @@ def _front(
     consents = Consents(store, people, stamps, revocations)
     signouts = SignOuts(store, consents)
     reader = TokenReader(keys, people, revocations, issuer, audiences)
-    mint = Mint(keys, clients, revocations, issuer, audiences)
+    mint = Mint(keys, clients, people, revocations, issuer, audiences)
     codes = authorization_code.AuthorizationCode(store, people, clients, consents, mint)
     devices = device_code.DeviceCode(store, people, clients, consents, mint)
     service = TokenService(

@@ -8,7 +8,8 @@ from functools import partial
 from studiolo.kernel.faults import NotOffered
 from studiolo.kernel.resource import Action, Change, Draft, JsonObject, Resource, ResourceType, Step
 from studiolo.rooms.iam import schema
-from studiolo.rooms.iam.domain import assignments, denials, management, ownership, principals, roles
+from studiolo.rooms.iam.domain import assignments, denials, federation, management, ownership, principals, roles
+from studiolo.rooms.iam.domain.federation import PROVIDERS
 from studiolo.rooms.iam.domain.management import DESCENDANTS, MANAGEMENT_GROUPS, MEMBERSHIPS
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, GROUPS, SERVICE_PRINCIPALS, SIGN_IN_POLICIES, USERS
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
@@ -18,6 +19,7 @@ from studiolo.rooms.iam.service.directory import Directory
 from studiolo.rooms.iam.service.guards import Guards
 from studiolo.rooms.iam.service.invitations import Invitations
 from studiolo.rooms.iam.service.management import ManagementGroups
+from studiolo.rooms.iam.service.providers import Providers
 from studiolo.rooms.iam.service.secrets import ClientSecrets
 from studiolo.rooms.iam.service.signouts import SignOuts
 
@@ -39,11 +41,19 @@ class Parts:
     access: AccessService
     guards: Guards
     groups: ManagementGroups
+    providers: Providers
 
 
 def iam_types(parts: Parts) -> list[ResourceType]:
     """All types of this room."""
-    people = [_users(parts), _groups(parts), _service_principals(parts), _applications(parts), _policies()]
+    people = [
+        _users(parts),
+        _groups(parts),
+        _service_principals(parts),
+        _applications(parts),
+        _policies(),
+        _identity_providers(parts.providers),
+    ]
     return [
         *people,
         *_authorization_types(parts.access, parts.guards),
@@ -60,7 +70,7 @@ def _users(parts: Parts) -> ResourceType:
         admit=principals.admit_user,
         kin=principals.user_kin,
         demands=principals.demands,
-        guard=parts.guards.principal,
+        guard=parts.guards.user,
         retire=parts.invitations.retire,
         facets=principals.user_facets,
         finds=principals.finds,
@@ -146,6 +156,22 @@ def _policies() -> ResourceType:
         admit=principals.admit_policy,
         demands=principals.demands,
         name_pattern="^default$",
+    )
+
+
+def _identity_providers(providers: Providers) -> ResourceType:
+    return ResourceType(
+        name=PROVIDERS,
+        about="Providers of OpenID Connect elsewhere that people sign in by, and which of their groups mean which of ours.",
+        schema=schema.IdentityProvider,
+        admit=federation.admit_provider,
+        needs=federation.provider_needs,
+        demands=principals.demands,
+        guard=providers.guard,
+        retire=providers.retire,
+        view=providers.view,
+        name_pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,39}$",
+        actions=(Action("setClientSecret", providers.set_secret, is_secret=True),),
     )
 
 

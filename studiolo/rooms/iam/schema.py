@@ -17,6 +17,8 @@ class User(msgspec.Struct):
     mail: str | None = None
     accountEnabled: bool | None = None
     perUserMfaState: str | None = None
+    identities: list[dict[str, Any]] | None = None
+    creationType: str | None = None
     customSecurityAttributes: dict[str, dict[str, AttributeValue]] | None = None
 
 
@@ -60,8 +62,21 @@ class Application(msgspec.Struct):
     isFallbackPublicClient: bool | None = None
     api: Api | None = None
     delegatedResources: list[str] | None = None
+    groupMembershipClaims: str | None = None
     passwordCredentials: list[dict[str, Any]] | None = None
     keyCredentials: list[dict[str, Any]] | None = None
+
+
+class IdentityProvider(msgspec.Struct):
+    """A provider elsewhere that people sign in by."""
+
+    displayName: str | None = None
+    issuer: str | None = None
+    clientId: str | None = None
+    scopes: list[str] | None = None
+    groupsClaim: str | None = None
+    groupMappings: list[dict[str, Any]] | None = None
+    admitsNewUsers: bool | None = None
 
 
 class SignInPolicy(msgspec.Struct):

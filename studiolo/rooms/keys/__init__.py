@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from studiolo.kernel.keys import CustomerKeys, KeyRing
+from studiolo.kernel.outbound import Outbound
 from studiolo.kernel.resource import ResourceType
 from studiolo.rooms.keys.backends.files import KeyFiles
 from studiolo.rooms.keys.backends.keepers import Keepers
@@ -19,11 +19,9 @@ from studiolo.rooms.keys.service import WorkspaceKeys
 __all__ = ["Owners", "SharesFolder", "WorkspaceKeys", "customer_keys", "room"]
 
 
-def customer_keys(
-    folders: Sequence[Path], allowed: Sequence[str] = (), tokens: Mapping[str, str] | None = None, context: ssl.SSLContext | None = None
-) -> CustomerKeys:
+def customer_keys(folders: Sequence[Path], outbound: Outbound, tokens: Mapping[str, str] | None = None) -> CustomerKeys:
     """Customers' keys in files outside of `folders` and in vaults; see `backends.vaults` for the rest."""
-    return Keepers(KeyFiles(folders), VaultKeys(allowed, tokens, context))
+    return Keepers(KeyFiles(folders), VaultKeys(outbound, tokens))
 
 
 def room(ring: KeyRing, places: Places, sealed: Sealed, gate: Gate) -> tuple[WorkspaceKeys, list[ResourceType]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from studiolo.app.outbound import GuardedOutbound
 from studiolo.app.plugs import DirectoryObjects, Resources
 from studiolo.app.tree import ScopeTree
 from studiolo.kernel.control import Control
@@ -15,6 +16,7 @@ from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.operations import Operations
+from studiolo.kernel.outbound import Outbound
 from studiolo.kernel.resource import PLATFORM, Caller, Catalog, ResourceType
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms.iam import Beginning, Iam, audiences_of, open_iam, open_seals
@@ -155,9 +157,9 @@ def basic(client: str, secret: str) -> str:
     return "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()
 
 
-async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
+async def open_studio(path: Path, origin: str = ORIGIN, outbound: Outbound | None = None) -> Studio:
     """A studio on files in `path`, begun."""
-    studio = await open_node(path, origin)
+    studio = await open_node(path, origin, outbound)
     await studio.iam.start()
     for place in (HERE, GROUP):
         await studio.control.put(PLATFORM, parse(place), {"location": "local"})
@@ -165,7 +167,7 @@ async def open_studio(path: Path, origin: str = ORIGIN) -> Studio:
     return studio
 
 
-async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
+async def open_node(path: Path, origin: str = ORIGIN, outbound: Outbound | None = None) -> Studio:
     """One process's view of the studio on files in `path`, which need not have begun."""
     store = SqliteStore(path / "studiolo.db")
     ring = KeyRing(store, b"k" * 32)
@@ -173,13 +175,16 @@ async def open_node(path: Path, origin: str = ORIGIN) -> Studio:
     tree = ScopeTree(store, seals)
     await tree.load()
     audiences = audiences_of([origin], ml=["https://ml.azure.localhost"])
-    iam = await open_iam(store, ring, seals, audiences, origin, heirs=tree)
+    iam = await open_iam(store, ring, seals, audiences, origin, outbound or GuardedOutbound(), heirs=tree)
     gate = Gate(iam.grants)
     operations = Operations(store, owner="test")
     control = Control(Catalog([SUBSCRIPTIONS, GROUPS, THINGS, *iam.types]), store, gate, operations)
     arm = ArmSurface(control, iam.authenticator(), [Surface("resource manager", iam.routes(), gate, render_arm)])
     resources = Resources()
     resources.control = control
-    graph = iam.graph(DirectoryObjects(resources), gate)
-    front = Front([arm, *iam.surfaces(gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere(), versions=iam.grants)
+    objects = DirectoryObjects(resources)
+    graph = iam.graph(objects, gate)
+    front = Front(
+        [arm, *iam.surfaces(objects, gate), graph], lambda host: host in ("localhost", "127.0.0.1"), Nowhere(), versions=iam.grants
+    )
     return Studio(store, iam, gate, control, operations, front, Beginning(iam.tenant, "", "", None), tree)

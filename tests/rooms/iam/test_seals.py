@@ -15,7 +15,7 @@ import pytest
 from studiolo.app.tree import ScopeTree
 from studiolo.kernel.access.decision import Ask, decide
 from studiolo.kernel.access.reach import who_can
-from studiolo.kernel.faults import Conflict, Fault, Unavailable
+from studiolo.kernel.faults import Fault, Unavailable
 from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.store.port import ANY, PutResource, Row
 from studiolo.kernel.store.sqlite import SqliteStore

@@ -20,6 +20,7 @@ IMPERSONATION: Final = "user_impersonation"
 _LOOPBACK: Final = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?(/[A-Za-z0-9._~/-]*)?")
 _HTTPS: Final = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/+-]*)?(\?[A-Za-z0-9._~%/?&=+-]*)?")
 _SCOPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,119}")
+_NAMES_GROUPS: Final = ("SecurityGroup", "All")
 _MOST = 50
 _LONGEST = 500
 
@@ -30,7 +31,7 @@ class Client:
 
     `redirects` are where a confidential client is answered, `native_redirects` where a program on a person's machine is.
     `offers` are the scopes under which others may ask for it as a resource, `delegates` the resources that it may use
-    on behalf of whoever uses it.
+    on behalf of whoever uses it. One that `names_groups` is told in ID tokens which groups a person is in.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Client:
     is_everybodys: bool = False
     offers: frozenset[str] = frozenset()
     delegates: tuple[str, ...] = ()
+    names_groups: bool = False
 
     def takes_answers_at(self, address: str) -> bool:
         """Whether an answer may go to this address: letter by letter, but for the port of a program's own loopback."""
@@ -86,6 +88,7 @@ def client_of(application: Resource) -> Client:
         is_public=found.get("isFallbackPublicClient") is True or bool(native),
         offers=frozenset(offered or [IMPERSONATION]),
         delegates=tuple(found.get("delegatedResources") or ()),
+        names_groups=found.get("groupMembershipClaims") in _NAMES_GROUPS,
     )
 
 
@@ -93,7 +96,8 @@ def checked_client(found: Mapping[str, Any]) -> dict[str, Any]:
     """An application's sign-in properties, as they may be written.
 
     Raises:
-        Invalid: an address or a scope is not one (codes `InvalidRedirectUri`, `InvalidScope`).
+        Invalid: an address, a scope or a choice is not one (codes `InvalidRedirectUri`, `InvalidScope`,
+            `InvalidGroupMembershipClaims`).
     """
     for group, pattern, kind in (("web", _HTTPS, "https://host/path"), ("publicClient", _LOOPBACK, "http://localhost/path")):
         addresses = _texts(_member(found, group, "redirectUris"), f"properties.{group}.redirectUris", "InvalidRedirectUri")
@@ -112,6 +116,12 @@ def checked_client(found: Mapping[str, Any]) -> dict[str, Any]:
                 code="InvalidScope",
                 target="properties.api.oauth2PermissionScopes",
             )
+    if (named := found.get("groupMembershipClaims")) not in (None, "None", *_NAMES_GROUPS):
+        raise Invalid(
+            f"'groupMembershipClaims' is None, {' or '.join(_NAMES_GROUPS)}, not '{str(named)[:50]}'.",
+            code="InvalidGroupMembershipClaims",
+            target="properties.groupMembershipClaims",
+        )
     resources = _texts(found.get("delegatedResources") or (), "properties.delegatedResources", "InvalidResource")
     return {"delegatedResources": resources or None}
 

@@ -16,6 +16,7 @@ from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, Resource
 from studiolo.rooms.iam.domain.clients import EVERYBODYS, checked_client
+from studiolo.rooms.iam.domain.identities import FEDERATED, checked_identities, identity_facets
 
 USERS: Final = "Studiolo.Directory/users"
 GROUPS: Final = "Studiolo.Directory/groups"
@@ -41,7 +42,7 @@ class Principal:
     """Somebody who can hold roles. `since` tells this one from an earlier one of the same id.
 
     What was given out before `not_before` (a moment, empty for never) proves nothing any more: tokens, sessions, leave
-    given to applications.
+    given to applications. One who `is_federated` came from a provider elsewhere, and has no password here.
     """
 
     oid: str
@@ -54,6 +55,7 @@ class Principal:
     shown_name: str = ""
     not_before: str = ""
     needs_second_factor: bool = False
+    is_federated: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -81,6 +83,7 @@ def principal_of(resource: Resource) -> Principal:
         shown_name=found.get("displayName") or "",
         not_before=resource.private.get(NOT_BEFORE) or "",
         needs_second_factor=found.get("perUserMfaState") == ENFORCED,
+        is_federated=found.get("creationType") == FEDERATED,
         attributes=custom_attributes(found.get("customSecurityAttributes") or {}),
     )
 
@@ -95,7 +98,7 @@ def custom_attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def admit_user(change: Change) -> Draft:
     """A user: a name to show, a principal name and a mail that find it, attributes for conditions."""
-    _plain_envelope(change)
+    plain_envelope(change)
     found = dict(change.new.properties)
     found["displayName"] = _name(found, "displayName")
     for member in ("userPrincipalName", "mail"):
@@ -107,14 +110,16 @@ def admit_user(change: Change) -> Draft:
     rival = change.fact(f"{USERS}#{by_address(name)}") if name else None
     if rival is not None and rival.id.key != change.id.key:
         raise Conflict(f"Another user signs in as '{name}' already.", code="UserPrincipalNameExists", target="properties.userPrincipalName")
-    admitted = change.new.with_properties(**{**found, "accountEnabled": _flag(found), **_checked_attributes(found)})
+    kept = {"accountEnabled": _flag(found), **_checked_attributes(found), **checked_identities(change, USERS)}
+    admitted = change.new.with_properties(**{**found, **kept})
     return signed_out_if_disabled(change, admitted)
 
 
 def user_kin(change: Change) -> Sequence[tuple[str, str]]:
-    """The user that signs in by the wished name already, by type and facet."""
+    """The users that sign in by the wished name and identities already, by type and facet."""
     name = change.new.properties.get("userPrincipalName")
-    return [(USERS, by_address(name))] if isinstance(name, str) and name else []
+    named = [by_address(name)] if isinstance(name, str) and name else []
+    return [(USERS, facet) for facet in (*named, *identity_facets(change.new.properties))]
 
 
 def signed_out_if_disabled(change: Change, admitted: Draft) -> Draft:
@@ -131,7 +136,7 @@ def admit_group(change: Change) -> Draft:
     Raises:
         Invalid: a member is malformed, stands twice or is nobody (codes `InvalidGroupMember`, `PrincipalNotFound`).
     """
-    _plain_envelope(change)
+    plain_envelope(change)
     found = change.new.properties
     members = _members(found.get("members") or [])
     for oid in _added(change, members):
@@ -177,7 +182,7 @@ def _added(change: Change, members: Sequence[str]) -> list[str]:
 
 def admit_application(change: Change) -> Draft:
     """An application: what a client id names. Its secrets are made by its action `addPassword`, never sent in."""
-    _plain_envelope(change)
+    plain_envelope(change)
     found = change.new.properties
     if found.get("passwordCredentials"):
         raise Invalid(
@@ -205,7 +210,7 @@ def admit_service_principal(change: Change) -> Draft:
         Conflict: the application has a service principal already (code `ServicePrincipalExists`).
         Forbidden: the platform alone makes and describes managed identities.
     """
-    _plain_envelope(change)
+    plain_envelope(change)
     found = change.new.properties
     kind = found.get("servicePrincipalType") or "Application"
     if not change.caller.is_platform:
@@ -283,9 +288,10 @@ def by_member(oid: str) -> str:
 
 
 def user_facets(resource: Resource) -> Iterable[str]:
-    """Principal name, mail and shown name."""
+    """Principal name, mail, shown name and identities elsewhere."""
     found = resource.properties
-    return {*(by_address(found[field]) for field in ("userPrincipalName", "mail") if found.get(field)), by_name(found["displayName"])}
+    addresses = (by_address(found[field]) for field in ("userPrincipalName", "mail") if found.get(field))
+    return {*addresses, by_name(found["displayName"]), *identity_facets(found)}
 
 
 def group_facets(resource: Resource) -> Iterable[str]:
@@ -330,17 +336,23 @@ def finds(query: Mapping[str, str]) -> str | None:
 
 def admit_policy(change: Change) -> Draft:
     """What is asked of everybody who signs in with a password: `secondFactor` is optional or required."""
-    _plain_envelope(change)
+    plain_envelope(change)
     wanted = change.new.properties.get("secondFactor") or "optional"
     if wanted not in ("optional", "required"):
         raise Invalid(f"'secondFactor' is optional or required, not '{str(wanted)[:50]}'.", target="properties.secondFactor")
     return change.new.with_properties(secondFactor=wanted)
 
 
-def _plain_envelope(change: Change) -> None:
+def plain_envelope(change: Change) -> None:
+    """Raise Invalid for what resources have and objects of a directory do not."""
     for member in ("location", "kind", "tags", "identity", "sku"):
         if getattr(change.new, member):
             raise Invalid(f"Directory objects have no '{member}'.", target=member)
+
+
+def shown_name(found: Mapping[str, Any]) -> str:
+    """The name for people. Raises Invalid if there is none, or it is too long."""
+    return _name(found, "displayName")
 
 
 def _name(found: Mapping[str, Any], field: str) -> str:

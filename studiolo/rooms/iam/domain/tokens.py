@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -21,6 +22,8 @@ from studiolo.rooms.iam.domain.principals import Principal
 
 SKEW_SECONDS: Final = 60
 ALGORITHM: Final = "RS256"
+MOST_GROUPS: Final = 200
+"""How many groups an ID token names."""
 Version = Literal["1.0", "2.0"]
 
 
@@ -171,6 +174,14 @@ def id_claims_of(bearer: Bearer, issuer: Issuer, version: Version, nonce: str, *
     if nonce:
         claims["nonce"] = nonce
     return claims
+
+
+def groups_claim(oid: str, groups: Sequence[str], issuer: Issuer) -> JsonObject:
+    """The groups of a person as ID tokens name them; of too many, where they can be asked for (the public cloud's overage)."""
+    if len(groups) <= MOST_GROUPS:
+        return {"groups": list(groups)}
+    source = {"endpoint": f"{issuer.origin}/v1.0/users/{oid}/transitiveMemberOf"}
+    return {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": source}}
 
 
 def subject_of(bearer: Bearer) -> str:

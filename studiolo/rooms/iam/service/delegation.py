@@ -6,7 +6,7 @@ group, or a secret to an application, gives what the group or the application ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from studiolo.kernel.access.blocks import blocks_of
@@ -33,6 +33,7 @@ GRANTING: Final = (
     "Studiolo.Directory/applications/addKey/action",
     "Studiolo.Directory/users/createPasswordLink/action",
     "Studiolo.Directory/users/resetCredentials/action",
+    "Studiolo.Directory/identityProviders/write",
     "Microsoft.Management/managementGroups/write",
     "Microsoft.Management/managementGroups/subscriptions/write",
 )
@@ -72,20 +73,30 @@ class Delegation:
         Raises:
             Forbidden: code `MembershipBeyondDelegation`.
         """
+        for oid, kind in members:
+            await self._require(caller, holder, name, {PRINCIPAL_ID: oid, PRINCIPAL_TYPE: kind}, f"{kind} '{oid}'")
+
+    async def require_anybody(self, caller: Caller, holder: str, name: str) -> None:
+        """Refuse to let whomever a provider elsewhere names hold what `holder` holds, unless the caller could assign it to any user.
+
+        A condition on whom the caller may give roles to cannot be met: nobody knows yet who it will be. Raises as
+        `require_holdings` does.
+        """
+        await self._require(caller, holder, name, {PRINCIPAL_TYPE: "User"}, "any user")
+
+    async def _require(self, caller: Caller, holder: str, name: str, receiver: Mapping[str, str], shown: str) -> None:
         if caller.is_platform:
             return
         held: Sequence[Assignment] = (await self._grants.facts(holder)).facts.assignments
-        for oid, kind in members:
-            for each in held:
-                attributes = {ROLE_DEFINITION_ID: each.role.id, PRINCIPAL_ID: oid, PRINCIPAL_TYPE: kind}
-                try:
-                    await self._gate.require(caller, GIVES_ROLES, each.id, request=attributes)
-                except Forbidden:
-                    raise Forbidden(
-                        f"'{name}' holds '{each.role.name}' at '{each.scope}', and you may not assign that to {kind} '{oid}': by this "
-                        f"change it would come to hold it. It needs '{GIVES_ROLES}' there.",
-                        code="MembershipBeyondDelegation",
-                    ) from None
+        for each in held:
+            try:
+                await self._gate.require(caller, GIVES_ROLES, each.id, request={ROLE_DEFINITION_ID: each.role.id, **receiver})
+            except Forbidden:
+                raise Forbidden(
+                    f"'{name}' holds '{each.role.name}' at '{each.scope}', and you may not assign that to {shown}: by this "
+                    f"change it would come to hold it. It needs '{GIVES_ROLES}' there.",
+                    code="MembershipBeyondDelegation",
+                ) from None
 
     async def require_person(self, caller: Caller, user: Resource) -> None:
         """Refuse to hand over a person's sign-in to who could not assign to them what they hold. Raises as `require_holdings` does."""

@@ -21,6 +21,7 @@ from studiolo.kernel.resource import Change, Cleared, Fence, Resource
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.iam.domain import assignments, denials, principals, roles
 from studiolo.rooms.iam.domain.assignments import scope_of
+from studiolo.rooms.iam.domain.identities import identity_facets
 from studiolo.rooms.iam.domain.overrides import override_in, remarks
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, GIVES_ROLES, GROUPS, KINDS, SERVICE_PRINCIPALS, USERS, candidates
 from studiolo.rooms.iam.domain.roles import CUSTOM, DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
@@ -182,6 +183,14 @@ class Guards:
         """A person or a service principal that is written or removed."""
         is_off = change.old is not None and (change.is_delete or change.new.properties.get("accountEnabled") is False)
         return Cleared(fence=await self._keep_without(change, change.id.name) if is_off else None)
+
+    async def user(self, change: Change) -> Cleared:
+        """A person. Who links them to an identity elsewhere lets its owner in as them, so must be allowed to give what they hold."""
+        before = set(identity_facets(change.old.properties)) if change.old else set[str]()
+        if not change.is_delete and change.old is not None and not before.issuperset(identity_facets(change.new.properties)):
+            oid = change.id.name.lower()
+            await self._delegation.require_holdings(change.caller, oid, change.new.properties["displayName"], [(oid, "User")])
+        return await self.principal(change)
 
     async def group(self, change: Change) -> Cleared:
         """A group that is written or removed."""

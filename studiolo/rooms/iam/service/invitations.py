@@ -5,10 +5,12 @@ from __future__ import annotations
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict
 from studiolo.kernel.resource import Invocation, JsonObject, Resource, Step
+from studiolo.rooms.iam.domain.principals import principal_of
 from studiolo.rooms.iam.service.credentials import Credentials
 from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory
 from studiolo.rooms.iam.service.sessions import LINK_LIFE, SET_PASSWORD, Sessions
+from studiolo.rooms.iam.service.signin import check_has_passwords
 from studiolo.rooms.iam.service.signouts import SignOuts
 
 
@@ -30,11 +32,12 @@ class Invitations:
 
         Raises:
             Forbidden: the caller may not assign to the user what the user holds.
-            Conflict: the user is switched off (code `UserDisabled`).
+            Conflict: the user is switched off (code `UserDisabled`), or signs in by a provider elsewhere (code `NoLocalPassword`).
         """
         await self._delegation.require_person(call.caller, call.resource)
         if call.resource.properties.get("accountEnabled") is False:
             raise Conflict("The user is switched off: switch the user on first.", code="UserDisabled")
+        check_has_passwords(principal_of(call.resource))
         code = await self._sessions.new_code(call.resource.name.lower(), SET_PASSWORD)
         return {
             "link": f"{self._origin}/signin/password?code={code}",
@@ -42,11 +45,14 @@ class Invitations:
         }
 
     async def reset(self, call: Invocation) -> JsonObject:
-        """POST resetCredentials: forget password and one-time codes, sign out everywhere, give a new link. Raises as `link` does."""
+        """POST resetCredentials: forget password and one-time codes, sign out everywhere, give a new link. Raises as `link` does.
+
+        Who signs in by a provider elsewhere gets no link: they have no password here.
+        """
         await self._delegation.require_person(call.caller, call.resource)
         await self._credentials.forget(call.resource.name.lower())
         await self._signouts.everywhere(call.resource.name, call.caller)
-        return await self.link(call)
+        return {} if principal_of(call.resource).is_federated else await self.link(call)
 
     async def retire(self, user: Resource, step: Step) -> None:
         """A user goes with everything that they prove themselves with, and with what they let applications do."""

@@ -11,12 +11,13 @@ from typing import Final
 import msgspec
 
 from studiolo.kernel import clock
+from studiolo.kernel.gate import Grants
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.audiences import Audiences
 from studiolo.rooms.iam.domain.clients import IMPERSONATION
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.scopes import DEFAULT, Wanted
-from studiolo.rooms.iam.domain.tokens import Bearer, Issuer, Version, claims_of, first_issue, id_claims_of
+from studiolo.rooms.iam.domain.tokens import Bearer, Issuer, Version, claims_of, first_issue, groups_claim, id_claims_of
 from studiolo.rooms.iam.service.clients import Clients, Proven
 from studiolo.rooms.iam.service.revocations import MOST_LIFE, Revocations
 from studiolo.rooms.iam.service.signing import SigningKeys
@@ -68,9 +69,12 @@ class Leave:
 class Mint:
     """Makes tokens and signs them."""
 
-    def __init__(self, keys: SigningKeys, clients: Clients, revocations: Revocations, issuer: Issuer, audiences: Audiences) -> None:
+    def __init__(
+        self, keys: SigningKeys, clients: Clients, grants: Grants, revocations: Revocations, issuer: Issuer, audiences: Audiences
+    ) -> None:
         self._keys = keys
         self._clients = clients
+        self._grants = grants
         self._revocations = revocations
         self._audiences = audiences
         self.issuer = issuer
@@ -130,6 +134,9 @@ class Mint:
         id_token = ""
         if "openid" in openid:
             said = id_claims_of(bearer, self.issuer, version, nonce, at=at, life_seconds=_LEAST_LIFE, token_id=_token_id())
+            if client.names_groups:
+                ids = (await self._grants.facts(person.oid)).facts.ids
+                said |= groups_claim(person.oid, sorted(ids - {person.oid}), self.issuer)
             id_token = await self._keys.sign(said)
         info = base64.urlsafe_b64encode(msgspec.json.encode({"uid": person.oid, "utid": self.issuer.tenant})).decode().rstrip("=")
         token = await self._keys.sign(claims)

@@ -17,7 +17,7 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.faults import Forbidden, Stale, TooMany
+from studiolo.kernel.faults import Conflict, Forbidden, Stale, TooMany
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
 from studiolo.rooms.iam.domain.principals import SIGN_IN_POLICIES, USERS, Principal, by_address, principal_id, principal_of
 from studiolo.rooms.iam.ports import People, Sealer
@@ -119,6 +119,12 @@ class SignIn:
         """A session of a person who has just proved who they are."""
         return await self._sessions.begin(person)
 
+    async def after_provider(self, person: Principal) -> Next:
+        """What follows when a provider elsewhere has proved a person: a session, or the one-time code that is asked of them here."""
+        if await self._credentials.has_generator(person):
+            return Next(person, ticket=await self._ticket(person, "code"))
+        return await self.enrol(person) if person.needs_second_factor else Next(person, session=await self._sessions.begin(person))
+
     async def with_link(self, code: str, password: str) -> Next:
         """Set a password by a one-time link. What was signed in before is signed out.
 
@@ -127,12 +133,14 @@ class SignIn:
             Invalid: the password is too easy; the link is not spent.
         """
         person = await self._sessions.of_code(code, SET_PASSWORD)
+        check_has_passwords(person)
         await self._credentials.set_password(person, password)
         await self._sessions.spend(code, SET_PASSWORD)
         return await self._after_password(await self._signouts.everywhere(person.oid))
 
     async def change_password(self, person: Principal, old: str, new: str, address: str) -> Principal:
         """Change one's own password. What was signed in before is signed out. Raises as `with_password` and `with_link` do."""
+        check_has_passwords(person)
         key = f"{person.oid}/{address}"
         if (pause := self._by_pair.remaining(key)) > 0:
             raise TooMany(f"Too many tries. The next one counts in {int(pause) + 1} seconds.", code="SignInThrottled")
@@ -231,6 +239,12 @@ class SignIn:
         except Stale:
             raise _over() from None
         return counted, step, person
+
+
+def check_has_passwords(person: Principal) -> None:
+    """Raise Conflict for somebody who came from a provider elsewhere: a password here would outlive their account there."""
+    if person.is_federated:
+        raise Conflict("This account signs in by its provider alone, and has no password here.", code="NoLocalPassword")
 
 
 def _digest(text: str) -> str:

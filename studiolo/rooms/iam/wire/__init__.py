@@ -8,6 +8,7 @@ from studiolo.rooms.iam.domain.tokens import Issuer
 from studiolo.rooms.iam.service.clients import Clients
 from studiolo.rooms.iam.service.consents import Consents
 from studiolo.rooms.iam.service.credentials import Credentials
+from studiolo.rooms.iam.service.federation import Federation
 from studiolo.rooms.iam.service.grants import TokenService
 from studiolo.rooms.iam.service.grants.authorization_code import AuthorizationCode
 from studiolo.rooms.iam.service.grants.device_code import DeviceCode
@@ -25,6 +26,7 @@ from studiolo.rooms.iam.wire.account import account_routes
 from studiolo.rooms.iam.wire.authenticator import Authenticator
 from studiolo.rooms.iam.wire.authorize import authorize_routes
 from studiolo.rooms.iam.wire.device import device_routes
+from studiolo.rooms.iam.wire.federation import federation_routes, offered
 from studiolo.rooms.iam.wire.forms import Forms
 from studiolo.rooms.iam.wire.graph import graph_surface
 from studiolo.rooms.iam.wire.keys import key_routes
@@ -58,12 +60,17 @@ class Front:
     mint: Mint
 
 
-def surfaces(front: Front, judge: Judge) -> list[Surface]:
+def surfaces(front: Front, federation: Federation, judge: Judge) -> list[Surface]:
     """The token endpoint, and the pages for people."""
     forms = Forms(front.sessions, front.stamps)
+
+    async def others(goal: str) -> str:
+        return offered(await federation.offers(), goal)
+
     tokens = Tokens(front.service, front.devices, front.keys, front.issuer, front.pace)
     pages = [
-        *signin_routes(front.signin, front.sessions, forms),
+        *signin_routes(front.signin, front.sessions, forms, others),
+        *federation_routes(federation),
         *account_routes(front.signin, front.credentials, front.consents, front.signouts, front.clients, forms),
         *device_routes(front.devices, forms, front.pace),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from studiolo.kernel.faults import Fault, Forbidden, Invalid, TooMany
+from studiolo.kernel.faults import Conflict, Fault, Forbidden, Invalid, TooMany
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.service.clients import Clients
 from studiolo.rooms.iam.service.consents import Consents
@@ -56,7 +56,7 @@ class _Pages:
         fields = await self._forms.checked(call, visitor, _PURPOSE)
         try:
             person = await self._signin.change_password(visitor.person, fields.get("old", ""), chosen_password(fields), call.client)
-        except (Invalid, Forbidden, TooMany) as fault:
+        except (Conflict, Invalid, Forbidden, TooMany) as fault:
             raise on_page(fault, await self._page(visitor, fault)) from None
         return await self._go_on(call, person)
 
@@ -101,15 +101,13 @@ class _Pages:
 
     async def _page(self, visitor: Visitor, fault: Fault | None = None) -> Answer:
         person, mark = visitor.person, hidden(**{MARK: await self._forms.mark(visitor, _PURPOSE)})
-        has_password = await self._credentials.has_password(person)
-        old = field("old", "Present password", kind="password", autocomplete="current-password") if has_password else ""
+        password = await self._password(person, mark)
         is_on = await self._credentials.has_generator(person)
         asked = field("onetime", "A present code", autocomplete="one-time-code") if is_on else ""
         state = "on" if is_on else "off"
         body = f"""{problem(fault.message if fault else "")}
 <p class="lead">Signed in as <strong>{escape(person.name or person.oid)}</strong></p>
-<h2>Password</h2><form class="narrow" method="post" action="/account/password">{mark}{old}{password_fields(person.name)}
-<button>{"Change" if has_password else "Set"} password</button></form>
+<h2>Password</h2>{password}
 <h2>One-time codes: {state}</h2><form class="narrow" method="post" action="/account/codes">{mark}{asked}
 <button>{"Do without them" if is_on else "Set them up"}</button></form>
 <h2>Applications that act for you</h2>{await self._applications(person, mark)}
@@ -117,6 +115,14 @@ class _Pages:
 <p><a href="/">Back to your hubs and projects</a></p>
 """
         return page("Your account", body)
+
+    async def _password(self, person: Principal, mark: str) -> str:
+        if person.is_federated:
+            return "<p>You sign in by your provider, and have no password here.</p>"
+        has_password = await self._credentials.has_password(person)
+        old = field("old", "Present password", kind="password", autocomplete="current-password") if has_password else ""
+        return f"""<form class="narrow" method="post" action="/account/password">{mark}{old}{password_fields(person.name)}
+<button>{"Change" if has_password else "Set"} password</button></form>"""
 
     async def _applications(self, person: Principal, mark: str) -> str:
         found = sorted({kept.client for kept in await self._consents.of(person.oid)})

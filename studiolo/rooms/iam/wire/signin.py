@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from html import escape
 from typing import Final
 
@@ -22,9 +23,13 @@ _KNOWN_LIFE: Final = 180 * 86_400
 _PROVES: Final = Public("proves the caller itself, by a password, a one-time code or a one-time link")
 
 
-def signin_routes(signin: SignIn, sessions: Sessions, forms: Forms) -> list[Route]:
+Others = Callable[[str], Awaitable[str]]
+"""The other ways to sign in and on to a goal, as HTML."""
+
+
+def signin_routes(signin: SignIn, sessions: Sessions, forms: Forms, others: Others) -> list[Route]:
     """`/signin` with its steps, and `/signout`."""
-    pages = _Pages(signin, sessions, forms)
+    pages = _Pages(signin, sessions, forms, others)
     return [
         Route("GET", "/signin", _PROVES, pages.ask, about="the sign-in form, or a button that redeems a one-time link", limits=_LONG),
         Route("POST", "/signin", _PROVES, pages.prove, about="begins a session, or asks for the second factor"),
@@ -36,10 +41,11 @@ def signin_routes(signin: SignIn, sessions: Sessions, forms: Forms) -> list[Rout
 
 
 class _Pages:
-    def __init__(self, signin: SignIn, sessions: Sessions, forms: Forms) -> None:
+    def __init__(self, signin: SignIn, sessions: Sessions, forms: Forms, others: Others) -> None:
         self._signin = signin
         self._sessions = sessions
         self._forms = forms
+        self._others = others
 
     async def ask(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         query = call.query()
@@ -51,7 +57,7 @@ class _Pages:
         goal = onward(query.get("next", "/"))
         if "next" in query and "other" not in query and await self._forms.visitor(call) is not None:
             return moved(goal)
-        return _form(goal)
+        return await self._form(goal)
 
     async def prove(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         fields = await self._forms.fields(call)
@@ -62,7 +68,7 @@ class _Pages:
         try:
             found = await self._signin.with_password(name, fields.get("password", ""), call.client, known)
         except (Forbidden, TooMany) as fault:
-            raise on_page(fault, _form(goal, name, fault.message)) from None
+            raise on_page(fault, await self._form(goal, name, fault.message)) from None
         return await self._next(call, found, goal)
 
     async def second(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
@@ -73,8 +79,8 @@ class _Pages:
             found = await (self._signin.confirm(ticket, code) if is_enrolment else self._signin.with_code(ticket, code))
         except Forbidden as fault:
             if fault.code != "SignInFailed":
-                raise on_page(fault, _form(goal, "", fault.message)) from None
-            raise on_page(fault, _second(await self._signin.shown_again(ticket), goal, fault.message)) from None
+                raise on_page(fault, await self._form(goal, "", fault.message)) from None
+            raise on_page(fault, second_step(await self._signin.shown_again(ticket), goal, fault.message)) from None
         return await self._next(call, found, goal)
 
     async def choose(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
@@ -99,9 +105,19 @@ class _Pages:
         answer.headers.append(("set-cookie", f"{cookie_name(call)}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"))
         return answer
 
+    async def _form(self, goal: str, name: str = "", told: str = "") -> Answer:
+        body = f"""{problem(told)}
+<form class="narrow" method="post" action="/signin">{hidden(next=goal)}
+{field("name", "Mail address or user name", autocomplete="username", value=name[:256])}
+{field("password", "Password", kind="password", autocomplete="current-password")}
+<button>Sign in</button></form>{await self._others(goal)}
+<p class="lead narrow">No password yet? Whoever runs this studio sends you a link that sets one. On the machine that it runs on,
+<code>studiolo up</code> prints a one-time sign-in link at each start.</p>"""
+        return page("Sign in to Studiolo", body)
+
     async def _next(self, call: Call, found: Next, goal: str) -> Answer:
         if not found.session:
-            return _second(found, goal)
+            return second_step(found, goal)
         mark = await self._signin.known_mark(found.person)
         if found.recovery:
             answer = recovery_page(found.recovery, goal)
@@ -144,18 +160,8 @@ def chosen_password(fields: dict[str, str]) -> str:
 # ── what is shown ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _form(goal: str, name: str = "", told: str = "") -> Answer:
-    body = f"""{problem(told)}
-<form class="narrow" method="post" action="/signin">{hidden(next=goal)}
-{field("name", "Mail address or user name", autocomplete="username", value=name[:256])}
-{field("password", "Password", kind="password", autocomplete="current-password")}
-<button>Sign in</button></form>
-<p class="lead narrow">No password yet? Whoever runs this studio sends you a link that sets one. On the machine that it runs on,
-<code>studiolo up</code> prints a one-time sign-in link at each start.</p>"""
-    return page("Sign in to Studiolo", body)
-
-
-def _second(found: Next, goal: str, told: str = "") -> Answer:
+def second_step(found: Next, goal: str, told: str = "") -> Answer:
+    """The page that asks for the second factor, or enrols it."""
     fields = hidden(ticket=found.ticket, kind=found.kind, next=goal)
     if found.kind == "code":
         hint = "Six digits from your authenticator, or one of your recovery codes"

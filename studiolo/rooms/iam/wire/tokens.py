@@ -115,7 +115,7 @@ class _Pages:
                 "subject_types_supported": ["pairwise"],
                 "id_token_signing_alg_values_supported": ["RS256"],
                 "claims_supported": [
-                    *("aud", "exp", "iat", "iss", "name", "nbf", "nonce", "oid", "preferred_username", "sid", "sub", "tid", "ver")
+                    *("aud", "exp", "groups", "iat", "iss", "name", "nbf", "nonce", "oid", "preferred_username", "sid", "sub", "tid", "ver")
                 ],
                 "cloud_instance_name": call.host,
                 "tenant_region_scope": None,

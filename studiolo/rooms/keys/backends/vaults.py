@@ -1,29 +1,22 @@
 """A customer's key in a vault: `https://{vault}/keys/{name}/{version}`, asked to wrap and unwrap by the Key Vault protocol.
 
-The one place from which the studio speaks to vaults: HTTPS alone, to the host that was named and no other (no redirects,
-no proxies), on port 443, and to an address of this machine or its networks only where the operator allows that host.
+Vaults are asked by the studio's one way out (`kernel.outbound`), which says which hosts may be.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import ipaddress
 import re
-import ssl
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
-from studiolo.kernel.faults import Fault, Forbidden, Invalid
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, Unavailable
+from studiolo.kernel.outbound import Outbound
 from studiolo.rooms.keys.backends.files import revoked, unreachable
-
-if TYPE_CHECKING:
-    import aiohttp
-    from aiohttp.abc import AbstractResolver
 
 _ALGORITHM: Final = "RSA-OAEP-256"
 _API_VERSION: Final = "7.4"
@@ -54,16 +47,10 @@ class _Place(NamedTuple):
 class VaultKeys:
     """See `kernel.keys.CustomerKeys`."""
 
-    def __init__(
-        self, allowed: Collection[str] = (), tokens: Mapping[str, str] | None = None, context: ssl.SSLContext | None = None
-    ) -> None:
-        """`allowed` are hosts (`vault.example:8443`) whose addresses may be private, and whose port may be another than 443.
-
-        `tokens` are bearer tokens by host, each sent to its host alone; `context` says which certificates are trusted.
-        """
-        self._allowed = frozenset(name.lower() for name in allowed)
+    def __init__(self, outbound: Outbound, tokens: Mapping[str, str] | None = None) -> None:
+        """Ask by `outbound`. `tokens` are bearer tokens by host, each sent to its host alone."""
+        self._outbound = outbound
         self._tokens = tokens or {}
-        self._context = context
 
     async def wrap(self, address: str, secret: bytes) -> bytes:
         """See `CustomerKeys.wrap`. What comes back names the version that has wrapped."""
@@ -99,90 +86,31 @@ class VaultKeys:
         if not is_plain or not host or not _PATH.fullmatch(path):
             raise _invalid(address)
         place = _Place(host, port, path)
-        is_named = place.netloc in self._allowed
-        if (port != 443 or _is_address(host)) and not is_named:
+        if not self._outbound.may_reach(f"https://{place.netloc}{path}"):
             raise _invalid(address)
         return place
 
     async def _ask(self, address: str, place: _Place, verb: str, value: bytes) -> Answer:
-        import aiohttp
-
         body = {"alg": _ALGORITHM, "value": base64.urlsafe_b64encode(value).decode().rstrip("=")}
         token = self._tokens.get(place.netloc)
-        headers = {"authorization": f"Bearer {token}"} if token else {}
+        headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
+        target = f"https://{place.netloc}{place.path}/{verb}?api-version={_API_VERSION}"
         try:
-            async with (
-                self._session(place) as session,
-                session.post(
-                    f"https://{place.netloc}{place.path}/{verb}",
-                    params={"api-version": _API_VERSION},
-                    json=body,
-                    headers=headers,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                if response.status in _REFUSALS:
-                    raise revoked(address)
-                if response.status != 200:
-                    raise unreachable(address, f"status {response.status}")
-                return msgspec.json.decode(await _whole(address, response.content), type=Answer)
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as error:
-            raise unreachable(address, type(error).__name__) from None
+            status, raw = await self._outbound.ask(
+                "POST", target, headers=headers, body=msgspec.json.encode(body), seconds=_SECONDS, most_bytes=_MOST_BYTES
+            )
+            if status in _REFUSALS:
+                raise revoked(address)
+            if status != 200:
+                raise unreachable(address, f"status {status}")
+            return msgspec.json.decode(raw, type=Answer)
+        except Unavailable as fault:
+            raise unreachable(address, fault.message) from None
         except msgspec.DecodeError:
             raise unreachable(address, "it answers no key") from None
 
-    def _session(self, place: _Place) -> aiohttp.ClientSession:
-        """A connection of its own for each question: questions are rare, and nothing lingers."""
-        import aiohttp
-
-        connector = aiohttp.TCPConnector(
-            resolver=_resolver(is_free=place.netloc in self._allowed),
-            ssl=self._context or ssl.create_default_context(),
-            use_dns_cache=False,
-            force_close=True,
-        )
-        return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=_SECONDS), trust_env=False)
-
-
-async def _whole(address: str, content: aiohttp.StreamReader) -> bytes:
-    """All that was answered, which may come in pieces."""
-    found = bytearray()
-    async for piece in content.iter_any():
-        found += piece
-        if len(found) > _MOST_BYTES:
-            raise unreachable(address, "it answers too much")
-    return bytes(found)
-
 
 _TARGET = "properties.encryption.keyVaultProperties.keyIdentifier"
-
-
-def _resolver(*, is_free: bool) -> AbstractResolver:
-    """Names to addresses; addresses that are not public are left out, whoever owns the name."""
-    from aiohttp.abc import AbstractResolver, ResolveResult
-    from aiohttp.resolver import ThreadedResolver
-
-    class Public(AbstractResolver):
-        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-            found = await ThreadedResolver().resolve(host, port, family)
-            kept = [one for one in found if is_free or ipaddress.ip_address(one["host"].partition("%")[0]).is_global]
-            if not kept:
-                msg = "its address is not public"
-                raise OSError(msg)
-            return kept
-
-        async def close(self) -> None:
-            await asyncio.sleep(0)
-
-    return Public()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host.rpartition(".")[2].isdigit()  # spellings that only some readers take for addresses
-    return True
 
 
 def _decoded(address: str, text: str) -> bytes:
