@@ -78,6 +78,7 @@ EVERY = [path for path, _ in commands(get_command(app))]
 def test_every_promised_command_is_there() -> None:
     assert {path[0] for path in EVERY} == {
         "up",
+        "upgrade",
         "env",
         "login",
         "logout",

@@ -88,7 +88,7 @@ def test_a_person_of_another_studio_signs_in_with_their_groups(start_server: Sta
         assert there.directory("PUT", f"/groups/{team}", {"properties": {"displayName": "team", "members": []}}).status == 200
         assert traveller.sign_in().status == 200
         assert members(studio, readers) == []
-        lines = [line for line in told(studio, "audit", "list", "-o", "json") if line["action"].endswith("/signIn/action")]
+        lines = [line for line in told(studio, "audit", "list", "-o", "json") if line["action"].endswith("identityProviders/signIn/action")]
         assert sorted((line["caller"], json.loads(line["doc"])["joined"], json.loads(line["doc"])["left"]) for line in lines) == [
             (oid, [], [readers]),
             (oid, [readers], []),

@@ -141,7 +141,7 @@ print(json.dumps({
     "twice": status(host + asked + "&resource=x", Metadata="true"),
     "version": status(host + asked.replace("2018-02-01", "2001-01-01"), Metadata="true"),
     "guessed": status(host.rpartition("/")[0] + asked, Metadata="true"),
-    "near": status(host[:-1] + "A" + asked, Metadata="true"),
+    "near": status(host[:-1] + ("B" if host.endswith("A") else "A") + asked, Metadata="true"),
     "host": host,
 }))
 """

@@ -14,6 +14,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.faults import Forbidden
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM, Caller
+from studiolo.kernel.store.port import Lines
 from studiolo.rooms.iam.service import passwords
 from tests.rooms.iam.browser import Browser, forms_of
 from tests.rooms.iam.studio import HERE, OWNER, READER, Studio, guid
@@ -59,6 +60,21 @@ async def sign_in(browser: Browser, password: str = PASSWORD, name: str = ADA, g
 
 def is_in(browser: Browser) -> bool:
     return bool(browser.cookies.get(COOKIE))
+
+
+async def test_a_sign_in_stands_on_the_record_and_a_wrong_password_does_not_look_like_one(studio: Studio) -> None:
+    browser = await person(studio)
+    before = await signed_in(studio)
+    await sign_in(browser, "not this one, surely")
+    assert await signed_in(studio) == before
+    await sign_in(browser)
+    assert await signed_in(studio) == [*before, guid(1)]
+
+
+async def signed_in(studio: Studio) -> list[str]:
+    """Who signed in, in order, as the record has it."""
+    lines = await studio.store.lines(Lines(under=USER.lower(), limit=100))
+    return [line.caller for line in lines if line.action == "Studiolo.Directory/users/signIn/action" and line.status == "Succeeded"]
 
 
 # ── passwords ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -68,7 +68,7 @@ class TokenReader:
         return known.verified, known.principal
 
     async def _read(self, token: str) -> _Known:
-        now = clock.epoch()
+        now = clock.now().timestamp()
         if self._generation != self._keys.generation:
             self._generation = self._keys.generation
             self._known.clear()

@@ -12,8 +12,8 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Forbidden, Stale, Unauthenticated
 from studiolo.kernel.resource import Caller
-from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
-from studiolo.rooms.iam.domain.principals import Principal
+from studiolo.kernel.store.port import ABSENT, DropEntry, Emit, Entry, PutEntry, Store, Write
+from studiolo.rooms.iam.domain.principals import USERS, Principal, principal_id
 from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.sweeping import overdue
 
@@ -85,10 +85,11 @@ class Sessions:
         return person
 
     async def begin(self, person: Principal) -> str:
-        """A session of a person who has proved who they are."""
+        """A session of a person who has proved who they are. The record tells of it before it can leave."""
         at = clock.now()
         text, write = _minted(_SESSIONS, person, at, at + SESSION_LIFE)
-        await self._store.commit(write, *await self._swept(_SESSIONS, at))
+        line = Emit(clock.stamp(at), f"{USERS}/signIn/action", "Succeeded", principal_id(USERS, person.oid).key, person.oid, b"{}")
+        await self._store.commit(write, line, *await self._swept(_SESSIONS, at))
         return text
 
     async def _of_code(self, code: str, purpose: str) -> tuple[Entry, Principal]:
