@@ -78,6 +78,7 @@ def _users(parts: Parts) -> ResourceType:
         actions=(
             Action("createPasswordLink", parts.invitations.link, is_secret=True),
             Action("resetCredentials", parts.invitations.reset, is_secret=True),
+            Action("setPassword", parts.invitations.set_password, is_secret=True),
             Action("revokeSignInSessions", parts.signouts.revoke_person, is_secret=True),
         ),
     )

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.rooms.iam.browser import Browser
 from tests.rooms.iam.studio import GROUP, OWNER, READER, Studio, guid
 from tests.support.asgi import Reply, call
 
@@ -221,3 +222,51 @@ async def test_nobody_gets_in_without_a_token_or_with_one_for_another_service(st
     assert (await call(studio.front, "GET", "/v1.0/users")).code == "InvalidAuthenticationToken"
     storage = await studio.token(scope="https://storage.azure.com/.default")
     assert (await ask(studio, "GET", "users", token=storage)).status == 401
+
+
+# ── passwords ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ADA = {"displayName": "Ada", "userPrincipalName": "ada@example.org", "accountEnabled": True, "mailNickname": "ada"}
+GOOD, OTHER = "violet engines hum softly", "seven copper kettles boil"
+
+
+async def signs_in(studio: Studio, password: str) -> bool:
+    browser = Browser(studio)
+    await browser.open("/signin?next=/account")
+    await browser.submit(name="ada@example.org", password=password)
+    return bool(browser.cookies.get("__Host-studiolo-8443"))
+
+
+async def test_a_user_is_made_with_a_password_and_given_another(studio: Studio) -> None:
+    made = await ask(studio, "POST", "users", {**ADA, "passwordProfile": {"password": GOOD, "forceChangePasswordNextSignIn": False}})
+    assert made.status == 201, made.body
+    assert GOOD.encode() not in made.body
+    assert await signs_in(studio, GOOD)
+    changed = await ask(studio, "PATCH", f"users/{made.json()['id']}", {"passwordProfile": {"password": OTHER}})
+    assert changed.status == 204, changed.body
+    assert (await signs_in(studio, GOOD), await signs_in(studio, OTHER)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("profile", "code"),
+    [
+        ({"password": "short"}, "PasswordLength"),
+        ({"password": "passwordpassword"}, "PasswordCommon"),
+        ({"password": GOOD, "forceChangePasswordNextSignIn": True}, "NotOffered"),
+        ({"password": 12}, "Request_BadRequest"),
+        ("x", "Request_BadRequest"),
+    ],
+)
+async def test_a_password_that_cannot_be_given_makes_no_user(studio: Studio, profile: object, code: str) -> None:
+    made = await ask(studio, "POST", "users", {**ADA, "passwordProfile": profile})
+    assert (made.status, made.json()["error"]["code"]) == (400 if code != "NotOffered" else 501, code), made.body
+    assert await names(studio, "users", "userPrincipalName eq 'ada@example.org'") == []
+
+
+async def test_nobody_takes_over_a_user_who_holds_more_by_a_password(studio: Studio) -> None:
+    made = (await ask(studio, "POST", "users", {**ADA, "passwordProfile": {"password": GOOD}})).json()
+    await studio.assign(1, made["id"], OWNER, "/")
+    token = await bystander(studio)
+    for body in ({"passwordProfile": {"password": OTHER}}, {"displayName": "x", "passwordProfile": {"password": OTHER}}):
+        assert (await ask(studio, "PATCH", f"users/{made['id']}", body, token=token)).status == 403
+    assert await signs_in(studio, GOOD)

@@ -13,6 +13,7 @@ import msgspec
 
 from studiolo.kernel.faults import Invalid, NotOffered
 from studiolo.kernel.resource import JsonObject
+from studiolo.rooms.iam.domain.passwords import check_password
 from studiolo.rooms.iam.domain.principals import APPLICATIONS, GROUPS, GUID, SERVICE_PRINCIPALS, USERS
 
 _MOST_ALTERNATIVES = 50
@@ -94,6 +95,7 @@ _FIXED: Final[Mapping[str, object]] = {
     "userType": "Member",
 }
 _IGNORED: Final = frozenset({"@odata.type", "mailNickname", "tags"})
+_OWN_WAY: Final = ("passwordProfile",)  # see `password_in`
 
 
 def properties_of(kind: Kind, body: Mapping[str, Any]) -> JsonObject:
@@ -108,9 +110,33 @@ def properties_of(kind: Kind, body: Mapping[str, Any]) -> JsonObject:
             found[name] = value
         elif name in _FIXED and value == _FIXED[name]:
             continue
-        elif name not in _IGNORED and value not in (None, [], {}):
+        elif name not in (*_IGNORED, *(_OWN_WAY if kind.name == "users" else ())) and value not in (None, [], {}):
             raise NotOffered(f"'{name}' of {kind.name} is not offered here; leave it out.", target=name)
     return found
+
+
+def password_in(kind: Kind, body: Mapping[str, Any]) -> str | None:
+    """The password that a body gives to a user, if it gives one.
+
+    Raises:
+        Invalid: it is malformed, or too easy for this user (codes `PasswordLength`, `PasswordCommon`).
+        NotOffered: it is to be changed at the next sign-in.
+    """
+    given = body.get("passwordProfile") if kind.name == "users" else None
+    if given is None:
+        return None
+    profile: Mapping[str, Any] = given if isinstance(given, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON
+    password = profile.get("password")
+    if not isinstance(password, str):
+        raise Invalid("'passwordProfile' must hold a 'password'.", code="Request_BadRequest", target="passwordProfile")
+    if profile.get("forceChangePasswordNextSignIn") or profile.get("forceChangePasswordNextSignInWithMfa"):
+        raise NotOffered(
+            "A password that must be changed at the next sign-in is not offered: leave passwordProfile out, and send the person the link "
+            "that createPasswordLink (or `studiolo user add`) gives.",
+            target="passwordProfile.forceChangePasswordNextSignIn",
+        )
+    check_password(password, str(body.get("userPrincipalName") or ""), str(body.get("displayName") or ""))
+    return password
 
 
 def oid_of(text: str) -> str | None:

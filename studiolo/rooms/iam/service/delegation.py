@@ -33,6 +33,7 @@ GRANTING: Final = (
     "Studiolo.Directory/applications/addKey/action",
     "Studiolo.Directory/users/createPasswordLink/action",
     "Studiolo.Directory/users/resetCredentials/action",
+    "Studiolo.Directory/users/setPassword/action",
     "Studiolo.Directory/identityProviders/write",
     "Microsoft.Management/managementGroups/write",
     "Microsoft.Management/managementGroups/subscriptions/write",

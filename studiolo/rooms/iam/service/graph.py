@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Conflict, Invalid, NotFound, Stale
+from studiolo.kernel.faults import Conflict, Fault, Invalid, NotFound, Stale
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject
-from studiolo.rooms.iam.domain.graph import KINDS, PRINCIPALS, Kind, Term, oid_of, properties_of, read_filter
+from studiolo.rooms.iam.domain.graph import KINDS, PRINCIPALS, Kind, Term, oid_of, password_in, properties_of, read_filter
 from studiolo.rooms.iam.domain.principals import by_member, principal_id
 from studiolo.rooms.iam.ports import Objects
 
@@ -134,15 +134,24 @@ class GraphDirectory:
     # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def create(self, caller: Caller, kind: Kind, body: JsonObject) -> JsonObject:
-        """A new object with an id of ours."""
-        made = await self._objects.write(
-            caller, principal_id(kind.type_name, clock.new_id()), properties_of(kind, body), if_none_match="*", is_patch=False
-        )
+        """A new object with an id of ours; a user with the password that the body gives, or not at all."""
+        id_, password = principal_id(kind.type_name, clock.new_id()), password_in(kind, body)
+        made = await self._objects.write(caller, id_, properties_of(kind, body), if_none_match="*", is_patch=False)
+        if password is not None:
+            try:
+                await self._objects.act(caller, id_, "setPassword", {"password": password})
+            except Fault:
+                await self._objects.remove(PLATFORM, id_)
+                raise
         return kind.shape(made)
 
     async def update(self, caller: Caller, kind: Kind, oid: str, body: JsonObject) -> None:
-        """Change the fields that the body names."""
-        await self._objects.write(caller, principal_id(kind.type_name, oid), properties_of(kind, body), is_patch=True)
+        """Change the fields that the body names, and a user's password if it gives one."""
+        id_, password, properties = principal_id(kind.type_name, oid), password_in(kind, body), properties_of(kind, body)
+        if password is not None:
+            await self._objects.act(caller, id_, "setPassword", {"password": password})
+        if properties or password is None:
+            await self._objects.write(caller, id_, properties, is_patch=True)
 
     async def remove(self, caller: Caller, kind: Kind, oid: str) -> None:
         """Remove an object.

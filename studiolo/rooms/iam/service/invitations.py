@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Conflict
+from studiolo.kernel.faults import Conflict, Invalid
 from studiolo.kernel.resource import Invocation, JsonObject, Resource, Step
 from studiolo.rooms.iam.domain.principals import principal_of
 from studiolo.rooms.iam.service.credentials import Credentials
@@ -53,6 +53,24 @@ class Invitations:
         await self._credentials.forget(call.resource.name.lower())
         await self._signouts.everywhere(call.resource.name, call.caller)
         return {} if principal_of(call.resource).is_federated else await self.link(call)
+
+    async def set_password(self, call: Invocation) -> JsonObject:
+        """POST setPassword: the user's `password` from now on. Whoever was signed in by another is signed out.
+
+        Raises:
+            Forbidden: the caller may not assign to the user what the user holds.
+            Invalid: there is no password, or it is too easy (codes `PasswordLength`, `PasswordCommon`).
+            Conflict: the user signs in by a provider elsewhere (code `NoLocalPassword`).
+        """
+        await self._delegation.require_person(call.caller, call.resource)
+        person = principal_of(call.resource)
+        check_has_passwords(person)
+        password = call.body.get("password")
+        if not isinstance(password, str):
+            raise Invalid("'password' is required.", code="MissingProperty", target="password")
+        await self._credentials.set_password(person, password)
+        await self._signouts.everywhere(call.resource.name, call.caller)
+        return {}
 
     async def retire(self, user: Resource, step: Step) -> None:
         """A user goes with everything that they prove themselves with, and with what they let applications do."""
