@@ -197,7 +197,15 @@ def test_globs_agree_with_a_slow_reading(pattern: str, value: str) -> None:
         mark, rest = (rest[:2], rest[2:]) if escaped else (rest[:1], rest[1:])
         expression += {"*": "(?s:.*)", "?": "(?s:.)"}.get(mark) or re.escape(mark[-1])
     assert Glob(pattern).matches(value) is (re.fullmatch(expression, value) is not None)
-    assert not Glob(pattern).matches(value) or value.startswith(Glob(pattern).head)
+    assert not Glob(pattern).matches(value) or (value.startswith(Glob(pattern).head) and Glob(pattern).core in value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "head", "core"),
+    [("ab*c", "ab", "ab"), ("a*bc?d", "a", "bc"), ("*a", "", "a"), ("?", "", ""), ("", "", ""), ("a\\*b*cde", "a*b", "a*b")],
+)
+def test_a_glob_tells_what_every_match_begins_with_and_holds(pattern: str, head: str, core: str) -> None:
+    assert (Glob(pattern).head, Glob(pattern).core) == (head, core)
 
 
 def test_globs_take_no_time() -> None:

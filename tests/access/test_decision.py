@@ -212,3 +212,16 @@ def test_the_lowest_id_is_named_among_conditions_that_share_a_table() -> None:
     rows = [grant(condition=f"@Resource[x:y] StringStartsWith '{prefix}'", id=f"a{number:02}") for number, prefix in enumerate(prefixes)]
     assert decide(with_values(y="abcd"), known(*rows)).deciding == ("a01",)
     assert decide(with_values(y="abd"), known(*rows)).deciding == ("a02",)
+
+
+def test_conditions_that_look_for_a_text_anywhere_share_a_table() -> None:
+    texts = ["b?d", "cd", "bcd", "d", "e*", *(f"other{number}" for number in range(8))]
+    rows = [grant(condition=f"@Resource[x:y] StringLike '*{text}*'", id=f"a{number:02}") for number, text in enumerate(texts)]
+    facts = known(*rows)
+    assert decide(with_values(y="abcd"), facts).deciding == ("a00",)
+    assert decide(with_values(y="cdcd"), facts).deciding == ("a01",)
+    assert decide(with_values(y="bcxd"), facts).deciding == ("a03",)
+    assert decide(with_values(y="e"), facts).deciding == ("a04",)
+    assert decide(with_values(y="other7"), facts).deciding == ("a04",)
+    assert decide(with_values(y="b"), facts).deciding == ()
+    assert decide(with_values(y=7), facts).deciding == ()
