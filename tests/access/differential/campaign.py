@@ -96,11 +96,11 @@ def run_list(seed: int, maker: Maker, world: World, engine: Engine, tally: Tally
         listed = names.segments(asked.scope)
     except names.MalformedError:
         return
-    shown = engine.visible(asked.principal, asked.action, asked.scope, data=asked.data)
+    shown = engine.visible(asked)
     for scope in SCOPES:
         if listed not in names.ancestors(names.segments(scope), world.group_parents, world.subscription_groups, {}):
             continue
-        one = Question(asked.principal, asked.action, scope, asked.data)
+        one = Question(asked.principal, asked.action, scope, asked.data, moment=asked.moment)
         expected = decide(world, one).outcome
         found = "allow" if shown.admits(scope) else "deny"
         tally.listed += 1

@@ -16,8 +16,9 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -94,8 +95,8 @@ def main() -> int:
     settings.register_profile("mutation", max_examples=15, deadline=None, derandomize=True, database=None)
     settings.load_profile("mutation")
     chosen = [each for each in every_mutant() if re.search(given.only, each.module)]
-    if given.sample and given.sample < len(chosen):
-        chosen = random.Random(1).sample(chosen, given.sample)  # in no order, so that a part of it is a sample too
+    random.Random(1).shuffle(chosen)  # always the same: a sample holds every smaller one
+    chosen = chosen[: given.sample]
     results = read(given.results, again=given.again)
     cases = list(map(case, SEEDS))
     if (clean := in_a_process(lambda: attack(None, cases))) != "survived":
@@ -138,7 +139,7 @@ def case(seed: int) -> Case:
 def shown(world: World, asked: Question) -> dict[str, bool]:
     listed = names.segments(asked.scope)
     below = [each for each in SCOPES if listed in names.ancestors(names.segments(each), world.group_parents, world.subscription_groups, {})]
-    return {each: judge.decide(world, Question(asked.principal, asked.action, each, asked.data)).outcome == "allow" for each in below}
+    return {each: judge.decide(world, replace(asked, scope=each, sub_operations=(), bags={})).outcome == "allow" for each in below}
 
 
 def in_a_process(work: Callable[[], str]) -> str:
@@ -193,7 +194,7 @@ def answered(cases: list[Case]) -> str:
             if engine.decide(asked) != expected:
                 return "killed by a decision"
         for asked, expected in each.lists:
-            found = engine.visible(asked.principal, asked.action, asked.scope, data=asked.data)
+            found = engine.visible(asked)
             if any(found.admits(scope) != is_shown for scope, is_shown in expected.items()):
                 return "killed by a list"
     return ""
@@ -201,9 +202,10 @@ def answered(cases: list[Case]) -> str:
 
 def tested(module: str) -> str:
     """Whether a test of the part noticed the fault."""
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # half of the time of a fault would go into loading them
     files = [str(TESTS / f"test_{name}.py") for name in tests_about(module)]
-    code = pytest.main(["-x", "-q", "--noconftest", "-p", "no:cacheprovider", "-W", "ignore", "-m", "not nightly", *files])
+    alone = ("-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "--import-mode=importlib")
+    code = pytest.main(["-x", "-q", "-W", "ignore", "-m", "not nightly", *alone, *files])
     return "killed by a test" if code else ""
 
 
@@ -212,13 +214,19 @@ def tests_about(module: str) -> tuple[str, ...]:
 
 
 def report(chosen: list[Mutant], results: dict[tuple[str, str], str]) -> int:
-    survivors = [each for each in chosen if results[each.id, each.text] == "survived"]
-    unnoticed = [each for each in survivors if not is_equivalent(each)]
-    for each in unnoticed:
-        say(f"survived  {each.id}  {each.text}")
-    equal = len(survivors) - len(unnoticed)
-    killed, real = len(chosen) - len(survivors), len(chosen) - equal
-    say(f"{killed} of {real} killed ({100 * killed / max(1, real):.1f} %); {equal} more cannot change an answer; {time.strftime('%F')}")
+    """Print what survived, and a table by module."""
+    table: dict[str, Counter[str]] = {}
+    for each in sorted(chosen, key=lambda one: (one.module, one.place)):
+        is_killed = results[each.id, each.text] != "survived"
+        outcome = "killed" if is_killed else "equivalent" if is_equivalent(each) else "survived"
+        table.setdefault(each.module.removeprefix(f"{PACKAGE}."), Counter())[outcome] += 1
+        if outcome == "survived":
+            say(f"survived  {each.id}  {each.text}")
+    say("| module | planted | killed | equivalent | rate |\n|---|---|---|---|---|")
+    for name, counts in [*table.items(), ("all", sum(table.values(), Counter[str]()))]:
+        rate = 100 * counts["killed"] / max(1, counts["killed"] + counts["survived"])
+        say(f"| {name} | {counts.total()} | {counts['killed']} | {counts['equivalent']} | {rate:.1f} % |")
+    say(time.strftime("%F"))
     return 0
 
 
