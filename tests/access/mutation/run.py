@@ -7,6 +7,7 @@ A fault is killed by a thousand decisions and the lists of forty generated world
 
 import argparse
 import functools
+import gc
 import importlib.abc
 import importlib.util
 import os
@@ -99,6 +100,7 @@ def main() -> int:
     chosen = chosen[: given.sample]
     results = read(given.results, again=given.again)
     cases = list(map(case, SEEDS))
+    gc.freeze()  # what every process inherits is looked through by none of them
     if (clean := in_a_process(lambda: attack(None, cases))) != "survived":
         say(f"the engine as it is does not pass: {clean}")
         return 2
@@ -204,7 +206,7 @@ def tested(module: str) -> str:
     """Whether a test of the part noticed the fault."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # half of the time of a fault would go into loading them
     files = [str(TESTS / f"test_{name}.py") for name in tests_about(module)]
-    alone = ("-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "--import-mode=importlib")
+    alone = ("-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", "-p", "no:unraisableexception", "--import-mode=importlib")
     code = pytest.main(["-x", "-q", "-W", "ignore", "-m", "not nightly", *alone, *files])
     return "killed by a test" if code else ""
 
