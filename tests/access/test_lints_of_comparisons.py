@@ -35,12 +35,12 @@ def moment(number: int) -> str:
 @pytest.mark.parametrize("family", ["Numeric", "DateTime"])
 @pytest.mark.parametrize("join", ["AND", "OR"])
 def test_a_pair_is_found_where_no_number_and_no_moment_can_turn_it(family: str, join: str) -> None:
-    spelled = str if family == "Numeric" else (lambda number: f"'{moment(number)}'")
+    spelled = {number: str(number) if family == "Numeric" else f"'{moment(number)}'" for number in (10, 20, 30)}
     values = [number if family == "Numeric" else moment(number) for number in range(5, 40, 5)]
-    halves = [(verb, number) for verb in ("Equals", "NotEquals", *BOUNDS) for number in (10, 20, 30)]
+    halves = [(verb, number) for verb in ("Equals", "NotEquals", *BOUNDS) for number in spelled]
     count = 0
     for (verb, one), (other_verb, other) in product(halves, halves):
-        condition = f"@Resource[x:y] {family}{verb} {spelled(one)} {join} @Resource[X:Y] {family}{other_verb} {spelled(other)}"
+        condition = f"@Resource[x:y] {family}{verb} {spelled[one]} {join} @Resource[X:Y] {family}{other_verb} {spelled[other]}"
         taken = truths(condition, values)
         is_looked_for = (
             (verb[:4], other_verb[:4]) in {("Less", "Grea"), ("Grea", "Less"), ("Equa", "Equa")}
@@ -107,7 +107,7 @@ def test_an_attribute_is_not_compared_with_itself(family: str, verb: str) -> Non
         ("StringEquals '*'", None),
     ],
 )
-def test_against_one_value(comparison: str, value: bool | None) -> None:  # noqa: FBT001
+def test_against_one_value(comparison: str, value: bool | None) -> None:
     condition = f"@Resource[x:y] {comparison}"
     expected = [] if value is None else [Finding("L2", f"{condition!a} is always {value}", ONE_VALUE)]
     assert list(settled(compile_condition(condition).syntax)) == expected

@@ -14,7 +14,7 @@ from studiolo.kernel.access.visibility import visible
 from studiolo.kernel.access.world import CompiledWorld, Holder, World
 from studiolo.kernel.faults import Invalid
 from tests.access.test_agreement import ACTIONS, IDS, SCOPES, TREE, assignments, denies, ids, planes, scopes, tuples
-from tests.access.world import deny, grant, role
+from tests.access.world import SUB, deny, grant, role
 
 DEPARTMENT = "Microsoft.Directory/CustomSecurityAttributes/Id:Org_Department"
 PLANES: tuple[Plane, ...] = ("control", "data")
@@ -235,3 +235,96 @@ def test_roles_that_change_touch_their_holders() -> None:
     change = PlannedChange(roles={"r": Role("r", "r", (Permission(actions=("Jar/read",)),))})
     told = list(simulate(world, CompiledWorld(changed(world.world, change)), EVERY))
     assert [(shift.principals, [turn.action for turn in shift.turns]) for shift in told] == [(("alice",), ["Box/read", "Jar/read"])]
+
+
+def test_every_pattern_that_holds_at_a_place_is_told_denies_first() -> None:
+    both = role(Permission(("a/*",), ("a/b",), ("d/*",), ("d/e",), "1 NumericEquals 1"), Permission(actions=("c",)), name="both")
+    hub, project, child = "/subscriptions/s1/rg/hub", "/subscriptions/s2/rg/p", "/subscriptions/s2/rg/p/child"
+    rows_ = [
+        grant(both, hub, "1 NumericEquals 2", id="a2"),
+        grant(READER, child, id="a1"),
+        grant(READER, id="a3", to="bob"),
+        grant(READER, "/subscriptions/s3", id="a4"),
+        deny(project, id="d2", permission=Permission(actions=("x",))),
+        deny(project, id="d1", only_here=True),
+        deny(id="d3", principals=["bob"]),
+        DenyAssignment("d4", "/", ("alice",), READER.permissions, effect="audit"),
+    ]
+    facts = world_of(*rows_).facts("alice")
+    told = [(line.row.id, line.plane, line.pattern, line.less, line.conditions, line.path[-1]) for line in patterns_at(facts, child)]
+    conditions = ("1 NumericEquals 1", "1 NumericEquals 2")
+    assert told == [
+        ("d2", "control", "x", (), (), project),
+        ("a1", "control", "*/read", (), (), child),
+        ("a2", "control", "a/*", ("a/b",), conditions, hub),
+        ("a2", "data", "d/*", ("d/e",), conditions, hub),
+        ("a2", "control", "c", (), ("1 NumericEquals 2",), hub),
+    ]
+    assert next(line.way for line in patterns_at(facts, child)) == "a scope above it"
+    assert [line.row.id for line in patterns_at(facts, project)] == ["d1", "d1", "d2", "a2", "a2", "a2"]
+
+
+def test_the_ways_of_one_principal_come_by_id_with_their_conditions_once() -> None:
+    guarded = role(Permission(actions=("*",), condition="1 NumericEquals 1"), Permission(actions=("Jar/*",), condition="("), name="guarded")
+    rows_ = [grant(guarded, id="a2", to="g1", condition="1 NumericEquals 1"), grant(READER, id="a1"), grant(READER, id="a0", to="bob")]
+    reach = who_can(Ask("", "Box/read", "/subscriptions/s1"), world_of(*rows_, members={"g1": ("alice",)}))
+    assert [(way.assignment.id, way.groups, way.conditions) for way in reach.ways("alice")] == [
+        ("a1", (), ()),
+        ("a2", ("g1",), ("1 NumericEquals 1",)),
+    ]
+    assert {who: verdict.deciding for who, verdict in reach.verdicts.items()} == {"alice": ("a1",), "bob": ("a0",), "g1": ("a2",)}
+
+
+def test_no_more_roles_are_named_than_are_asked_for_and_stars_and_names_break_ties() -> None:
+    given = [
+        role(Permission(actions=(text,)), name=name) for name, text in (("d", "Box/r*"), ("c", "Box/read"), ("b", "Box/read"), ("a", "*"))
+    ]
+    assert [each.name for each in smallest_roles("Box/read", "control", given, EVERY)] == ["b", "c", "d"]
+    assert [each.name for each in smallest_roles("Box/read", "control", given, EVERY, most=4)] == ["b", "c", "d", "a"]
+
+
+def spots(told: list[Shift]) -> list[tuple[str, bool, int]]:
+    return [(shift.scope, shift.is_below, len(shift.turns)) for shift in told]
+
+
+def test_a_plan_names_a_place_again_only_where_it_says_something_else() -> None:
+    jars = role(Permission(actions=("Jar/read",)), name="jars")
+    world = world_of(grant(jars, "/subscriptions/s1/rg", id="a1"), grant(READER, "/subscriptions/s1/rg", id="a2", to="bob"))
+    more = PlannedChange((grant(role(Permission(actions=("Box/write",))), "/subscriptions/s1", id="new"),))
+    assert spots(list(simulate(world, CompiledWorld(changed(world.world, more)), EVERY))) == [("/subscriptions/s1", False, 1)]
+    everything = world_of(grant(role(Permission(actions=("*",))), "/subscriptions/s1"))
+    alone = PlannedChange(denies=(deny("/subscriptions/s1/rg", only_here=True),))
+    assert spots(list(simulate(everything, CompiledWorld(changed(everything.world, alone)), EVERY))) == [
+        ("/subscriptions/s1/rg", False, 4),
+        ("/subscriptions/s1/rg", True, 0),
+    ]
+
+
+def test_a_plan_is_told_for_one_place_and_what_lies_or_inherits_below_it() -> None:
+    world = world_of()
+    plan = PlannedChange((grant(READER, "/subscriptions/s1", id="n1"), grant(READER, "/subscriptions/s2", id="n2", to="bob")))
+    after = CompiledWorld(changed(world.world, plan))
+    whole = spots(list(simulate(world, after, EVERY)))
+    assert ("/subscriptions/s2", False, 2) in whole
+    within = list(simulate(world, after, EVERY, "/subscriptions/S1/rg"))
+    assert [(shift.principals, shift.scope) for shift in within] == [(("alice",), "/subscriptions/s1/rg")]
+    with pytest.raises(Invalid):
+        list(simulate(world, after, EVERY, "//"))
+
+
+def test_those_who_are_alike_are_told_together_and_others_apart() -> None:
+    world = world_of(members={"g1": ("alice", "bob")}, alice="Chemistry", bob="Chemistry")
+    plan = PlannedChange((grant(READER, to="g1", id="n1"),))
+    assert [shift.principals for shift in simulate(world, CompiledWorld(changed(world.world, plan)), EVERY)] == [("alice", "bob"), ("g1",)]
+    apart = world_of(members={"g1": ("alice", "bob")}, alice="Chemistry", bob="Physics")
+    told = [shift.principals for shift in simulate(apart, CompiledWorld(changed(apart.world, plan)), EVERY)]
+    assert told == [("alice",), ("bob",), ("g1",)]
+
+
+def test_a_row_that_is_planned_replaces_the_one_of_its_id_whatever_its_case() -> None:
+    world = world_of(grant(READER, id="A1"), deny(id="D1"))
+    plan = PlannedChange((grant(READER, SUB, id="a1"),), (deny(SUB, id="d1"),))
+    after = changed(world.world, plan)
+    assert [(row.id, row.scope) for row in (*after.assignments, *after.denies)] == [("a1", SUB), ("d1", SUB)]
+    gone = changed(world.world, PlannedChange(removed=("a1", "d1"), members={"G1": ("ALICE",)}))
+    assert (gone.assignments, gone.denies, gone.members) == ((), (), {"g1": ("alice",)})

@@ -87,6 +87,7 @@ def test_a_broken_line_does_not_hide_the_others(tmp_path: Path) -> None:
     good = '{"id": "G", "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}'
     report = run(tmp_path, f"{good}\n{{broken\n{good}")
     assert str(report) == "2 of 3 agree"
+    assert str(run(tmp_path, f"{{broken\n{good}")) == "1 of 2 agree"
     assert report.disagreements[0].id == "line 2"
 
 
