@@ -113,7 +113,11 @@ def test_a_text_outside_the_grammar_is_refused_with_its_place(text: str, complai
         ("@Resource[a:b] GuidEquals 'x'", "is not a GUID"),
         ("@Resource[a:b] DateTimeEquals '2026-02-30T00:00:00Z'", "a moment such as"),
         ("@Resource[a:b] DateTimeEquals '2026-01-01T00:00:00+00:00'", "a moment such as"),
-        ("@Resource[a:b] ForAnyOfAnyValues:NumericEquals {1,'2'}", "64-bit integer"),
+        ("@Resource[a:b] ForAnyOfAnyValues:NumericEquals {1,'2'}", "'2' is not a 64-bit integer, which NumericEquals compares"),
+        ("@Resource[a:b] StringLike 1", "'1' is not a string in single quotes, which StringLike compares"),
+        ("@Resource[a:b] BoolEquals 1", "'1' is not true or false, which BoolEquals compares"),
+        ("@Resource[a:b] DateTimeEquals 1", "'1' is not a moment such as '2026-01-31T00:00:00Z', which DateTimeEquals compares"),
+        ("@Resource[a:b] GuidEquals 1", "'1' is not a GUID, which GuidEquals compares"),
     ],
 )
 def test_what_could_only_be_a_mistake_is_read_but_not_written(text: str, complaint: str) -> None:

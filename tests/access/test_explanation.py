@@ -1,4 +1,4 @@
-from studiolo.kernel.access.decision import Assignment, DenyAssignment, Hierarchy, Permission
+from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Hierarchy, Permission
 from studiolo.kernel.access.explanation import explain
 from tests.access.world import ALL, GROUP, READER, SUB, ask, deny, grant, known, role
 
@@ -73,3 +73,27 @@ def test_subtraction_and_inheritance_are_told() -> None:
     text = "\n".join(told.lines())
     assert "'*' covers the action, '*/read' takes it back" in text
     assert "a scope whose roles '/subscriptions/s1/p' inherits: subtracted" in text
+
+
+def test_what_does_not_count_yet_or_any_more_is_told_as_such() -> None:
+    start, end, later = "2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z", "2027-01-03T00:00:00Z"
+    rows = (
+        Assignment("a1", "alice", READER, "/", starts=start, ends=end),
+        Assignment("a2", "alice", READER, "/", starts=later),
+        Assignment("a3", "alice", READER, "/", starts="soon"),
+        Assignment("a4", "alice", READER, "/", ends="later"),
+        Assignment("a5", "bob", READER, "/", starts=later),
+        Assignment("a6", "alice", READER, GROUP, starts=later),
+        Assignment("a7", "alice", READER, "/"),
+    )
+
+    def outcomes(moment: str | None) -> list[str]:
+        facts = CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({"alice"}), assignments=rows, moment=moment))
+        return [row.outcome for row in explain(ask(scope=SUB), facts).assignments]
+
+    elsewhere = ["other principal", "other scope", "counts"]
+    assert outcomes("2026-12-31T23:59:59Z") == ["not yet", "not yet", "not yet", "expired", *elsewhere]
+    assert outcomes(start) == ["counts", "not yet", "not yet", "expired", *elsewhere]
+    assert outcomes(end) == ["expired", "not yet", "not yet", "expired", *elsewhere]
+    assert outcomes(later) == ["expired", "counts", "not yet", "expired", *elsewhere]
+    assert outcomes(None) == ["not yet", "not yet", "not yet", "not yet", *elsewhere]

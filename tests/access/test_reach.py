@@ -328,3 +328,9 @@ def test_a_row_that_is_planned_replaces_the_one_of_its_id_whatever_its_case() ->
     assert [(row.id, row.scope) for row in (*after.assignments, *after.denies)] == [("a1", SUB), ("d1", SUB)]
     gone = changed(world.world, PlannedChange(removed=("a1", "d1"), members={"G1": ("ALICE",)}))
     assert (gone.assignments, gone.denies, gone.members) == ((), (), {"g1": ("alice",)})
+
+
+def test_a_deny_for_one_scope_alone_leaves_those_who_ask_about_its_children() -> None:
+    world = world_of(grant(READER), grant(READER, id="a2", to="bob"), deny(SUB, only_here=True))
+    assert list(who_can(Ask("", "Box/read", SUB), world).verdicts) == ["bob"]
+    assert list(who_can(Ask("", "Box/read", f"{SUB}/x"), world).verdicts) == ["alice", "bob"]

@@ -117,8 +117,8 @@ def test_the_way_names_the_heir() -> None:
     key = "/subscriptions/s1/p/x"
     assert tree.way(key, key) == "the scope itself"
     assert tree.way(key, "/") == tree.way(key, "/subscriptions/s1") == "a scope above it"
-    assert "management group" in tree.way(key, "/providers/microsoft.management/managementgroups/root")
-    assert "'/subscriptions/s1/p' inherits" in tree.way(key, "/subscriptions/s2/hub")
+    assert tree.way(key, "/providers/microsoft.management/managementgroups/root") == "a management group above it"
+    assert tree.way(key, "/subscriptions/s2/hub") == "a scope whose roles '/subscriptions/s1/p' inherits"
 
 
 def test_a_chain_names_each_scope_once() -> None:

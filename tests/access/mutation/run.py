@@ -44,7 +44,7 @@ ABOUT = {
     "names": ("names", "vectors"),
     "vectors": ("vectors",),
     "built_in": ("built_in", "vectors"),
-    "lints": ("lints", "lints_of_comparisons", "lints_of_roles"),
+    "lints": ("lints", "lints_of_comparisons", "lints_of_roles", "lints_offers"),
     "explanation": ("explanation", "agreement"),
     "telling": ("telling",),
     "reach": ("reach",),
