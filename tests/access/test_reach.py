@@ -139,8 +139,33 @@ READER = role(Permission(actions=("*/read",)), name="reader")
 def test_what_changes_at_a_hub_from_above_it_changes_nothing_at_a_project_elsewhere_that_inherits_its_roles() -> None:
     no = DenyAssignment("d0", "/subscriptions/S1/rg/hub", ("alice",), (Permission(data_actions=("*",)),))
     everything = role(Permission(actions=("*",), data_actions=("*",)), name="everything")
-    plan = PlannedChange((Assignment("a0", "alice", everything, "/providers/Microsoft.Management/managementGroups/mga"),))
+    plan = PlannedChange((Assignment("a0", "alice", everything, MGA),))
     assert check_simulation(built([], [no], (), (), frozenset(), frozenset()), plan) > 0
+
+
+MGA = "/providers/Microsoft.Management/managementGroups/mga"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["/subscriptions", "/subscriptions/S2/rg", "/providers/Microsoft.Management/managementGroups/mgb", "/"]
+)
+def test_what_reaches_a_hub_from_above_is_not_read_as_said_of_its_projects_whatever_stands_above_them(elsewhere: str) -> None:
+    """Found by the campaign below: a row above the project, of which nothing is told, hid that the hub's change ends there."""
+    data, everything = Permission(data_actions=("*",)), Permission(actions=("*",))
+    rows_ = [grant(role(data), "/subscriptions/S1/rg/hub", id="a01"), grant(role(Permission()), elsewhere, id="a02")]
+    plan = PlannedChange((grant(role(data, everything), MGA, id="a00"),))
+    world = built(rows_, [], (), (), frozenset(), frozenset())
+    assert check_simulation(world, plan) > 0
+    within = list(simulate(CompiledWorld(world), CompiledWorld(changed(world, plan)), EVERY, "/subscriptions/s1/rg/hub"))
+    assert [turn.action for turn in turns_at(within, "alice", "/subscriptions/s1/rg/hub/child")] == list(ACTIONS)
+    assert turns_at(within, "alice", "/subscriptions/s2/rg/p/child") == ()
+
+
+def test_a_project_is_told_nothing_of_what_reaches_its_hub_although_nothing_stands_at_the_hub() -> None:
+    world = built([], [], (), (), frozenset(), frozenset())
+    plan = PlannedChange((grant(role(Permission(actions=("*",))), MGA, id="a00"),))
+    within = list(simulate(CompiledWorld(world), CompiledWorld(changed(world, plan)), EVERY, "/subscriptions/s1/rg/hub"))
+    assert [(shift.scope, len(shift.turns)) for shift in within] == [("/subscriptions/s1/rg/hub", 4), ("/subscriptions/s2/rg/p", 0)]
 
 
 def world_of(*given_rows: object, members: dict[str, tuple[str, ...]] | None = None, **attributes: str) -> CompiledWorld:

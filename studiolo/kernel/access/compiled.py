@@ -154,7 +154,7 @@ class CompiledFacts:
 
     def _stands_alone(self, key: str) -> bool:
         """Whether something holds at a scope that holds not at its siblings: a row, or roles that it inherits."""
-        return key in self._rows or self.facts.hierarchy.has_extra(key)
+        return key in self._rows or bool(self.facts.hierarchy.extra_parents(key))
 
     def _along(self, key: str, question: Question) -> Plan:
         rows = self._rows

@@ -112,9 +112,9 @@ class Hierarchy:
             found.append(ROOT)
         return tuple(found)
 
-    def has_extra(self, key: str) -> bool:
-        """Whether a scope has extra parents of its own."""
-        return key in self._extra
+    def extra_parents(self, key: str) -> tuple[str, ...]:
+        """The extra parents of a scope itself, not those of what it lies below."""
+        return self._extra.get(key, ())
 
     def heirs(self, key: str) -> list[str]:
         """The fewest keys such that a scope is in the reach of `key` if and only if one of them is a prefix of it."""

@@ -154,12 +154,12 @@ class _Comparison:
         self._actions = actions
         self._hierarchy = found.before.world.hierarchy
         standing = {*found.scopes, *self._facts[0].scopes, *self._facts[1].scopes}
-        every = {within, *standing, *(heir for scope in standing for heir in self._hierarchy.heirs(scope))}
+        every = self._with_heirs({within, *standing})
         inside = frozenset(self._hierarchy.heirs(within))
         self._places = {place for place in every if not inside.isdisjoint([*prefixes(place), ROOT])}
         reached = {place for place in self._places if not found.scopes.isdisjoint(self._hierarchy.chain(place))}
         # A scope that inherits from a reached one may lie below none of the touched ones; what is said above must end there.
-        self._concerned = [place for place in self._places if not reached.isdisjoint(self._hierarchy.chain(place))]
+        self._concerned = {place for place in self._places if not reached.isdisjoint(self._hierarchy.chain(place))}
         self._below: dict[str, tuple[Turn, ...]] = {}
 
     def shifts(self, principals: tuple[str, ...]) -> Iterator[Shift]:
@@ -168,10 +168,21 @@ class _Comparison:
             above = self._nearest(place)
             said = self._beneath(above) if above is not None else ()
             here, beneath = self._turns(place), self._beneath(place)
-            if here != said or here != beneath:
+            if here != said or here != beneath or self._is_misled(place, here):
                 yield Shift(principals, place, is_below=False, turns=here)
             if here != beneath:
                 yield Shift(principals, place, is_below=True, turns=beneath)
+
+    def _with_heirs(self, scopes: set[str]) -> set[str]:
+        found: set[str] = set()
+        while scopes:
+            found |= scopes
+            scopes = {heir for scope in scopes for heir in self._hierarchy.heirs(scope)} - found
+        return found
+
+    def _is_misled(self, place: str, here: tuple[Turn, ...]) -> bool:
+        """Whether a scope whose roles this one inherits says otherwise: what changes for that scope from above ends there."""
+        return any(self._beneath(above) != here for above in self._hierarchy.extra_parents(place) if above in self._concerned)
 
     def _beneath(self, place: str) -> tuple[Turn, ...]:
         found = self._below.get(place)
