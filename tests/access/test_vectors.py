@@ -66,6 +66,10 @@ def test_a_disagreement_names_file_line_and_reason(tmp_path: Path) -> None:
             '{"id": "B", "as": [["a", "Raeder", "S1"]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}',
             "no role is called 'Raeder'",
         ),
+        (
+            '{"id": "B", "as": [["a", "Reader", "S1", null, null, null, null]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}',
+            "as[0]: write [principal, role, scope], then perhaps a condition, a start and an end (null: none)",
+        ),
         ('{"id": "B", "as": [["a", "Reader"]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}', "as[0]: write [principal"),
         (
             '{"id": "B", "as": [["a", "Reader", "S1", "PSK(x)"]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}',

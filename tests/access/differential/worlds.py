@@ -97,7 +97,9 @@ class Maker:
 
     def moment(self) -> str | None:
         """What the clock of whoever answers says."""
-        return None if self.chance.random() < 0.04 else self.chance.choice(self.moments)
+        drawn = self.chance.random()
+        # Mostly one and the same, so that the same facts are asked more than once.
+        return None if drawn < 0.04 else self.moments[0] if drawn < 0.6 else self.chance.choice(self.moments)
 
     def denial(self, id: str) -> Denial:
         chance = self.chance
