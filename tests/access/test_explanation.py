@@ -97,3 +97,40 @@ def test_what_does_not_count_yet_or_any_more_is_told_as_such() -> None:
     assert outcomes(end) == ["expired", "not yet", "not yet", "expired", *elsewhere]
     assert outcomes(later) == ["expired", "counts", "not yet", "expired", *elsewhere]
     assert outcomes(None) == ["not yet", "not yet", "not yet", "not yet", *elsewhere]
+
+
+def test_what_denies_is_told_apart_from_what_nearly_does() -> None:
+    block = Permission(actions=("*",), condition="1 NumericEquals 1")
+    told = explain(
+        ask(scope=SUB),
+        known(
+            grant(role(), id="a1"),
+            grant(role(block), id="a2", condition="@Resource[x:y] StringEquals 'a'"),
+            grant(role(Permission(actions=("x",)), Permission(actions=("*",), not_actions=("*/read",))), id="a3"),
+            deny(SUB, id="d1", only_here=True),
+            deny(id="d2", condition="@Resource[x:y] StringEquals 'a'"),
+            DenyAssignment("d3", "/", ("alice",), ALL.permissions, condition="1 NumericEquals 2", effect="audit"),
+            deny(id="d4", permission=block, condition="1 NumericEquals 2"),
+            deny(id="d5", principals=["bob"], excluded=["alice"]),
+            deny(GROUP, id="d6"),
+        ),
+    )
+    assert told.chain == (SUB, "/subscriptions", "/")
+    assert [(row.outcome, row.way) for row in told.denies] == [
+        ("counts", "the scope itself"),
+        ("counts", "a scope above it"),
+        ("condition", "a scope above it"),
+        ("condition", "a scope above it"),
+        ("excluded", "a scope above it"),
+        ("other scope", ""),
+    ]
+    assert [row.outcome for row in told.assignments] == ["no pattern", "condition", "subtracted"]
+    assert [note.value for note in told.assignments[1].blocks[0].conditions] == [True, None]
+    assert [note.value for note in told.denies[3].blocks[0].conditions] == [True, False]
+    assert list(told.lines())[:3] == [
+        "deny (deny_assignment) by d1: alice Contoso.Boxes/boxes/read /subscriptions/s1 (control plane)",
+        "deny assignment d1 at /subscriptions/s1, the scope itself: counts",
+        "  '*' covers the action",
+    ]
+    allowed_ = explain(ask(), known(grant(READER)))
+    assert next(allowed_.lines()) == "allow (granted) by a1: alice Contoso.Boxes/boxes/read /subscriptions/s1 (control plane)"

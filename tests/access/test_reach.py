@@ -359,3 +359,38 @@ def test_a_deny_for_one_scope_alone_leaves_those_who_ask_about_its_children() ->
     world = world_of(grant(READER), grant(READER, id="a2", to="bob"), deny(SUB, only_here=True))
     assert list(who_can(Ask("", "Box/read", SUB), world).verdicts) == ["bob"]
     assert list(who_can(Ask("", "Box/read", f"{SUB}/x"), world).verdicts) == ["alice", "bob"]
+
+
+def test_what_does_not_count_now_gives_nobody_anything() -> None:
+    start, end = "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z"
+    rows_ = (Assignment("a1", "alice", READER, "/", starts=start, ends=end), Assignment("a2", "bob", READER, "/", starts=end))
+    holders = {id_: Holder(id_) for id_ in IDS}
+
+    def can(moment: str | None) -> list[str]:
+        return list(who_can(Ask("", "Box/read", "/"), CompiledWorld(World(holders, {}, rows_, moment=moment))).verdicts)
+
+    assert [can(None), can("2026-12-31T23:59:59Z"), can(start), can(end)] == [[], [], ["alice"], ["bob"]]
+    facts = CompiledWorld(World(holders, {}, rows_, version=7, moment=start)).facts("alice").facts
+    assert (facts.moment, facts.version) == (start, 7)
+
+
+def test_an_audit_takes_nothing_from_anybody_and_who_is_off_or_unknown_can_nothing() -> None:
+    audit = DenyAssignment("d1", "/", ("alice",), READER.permissions, effect="audit")
+    assert list(who_can(Ask("", "Box/read", "/"), world_of(grant(READER), audit)).verdicts) == ["alice"]
+    holders = {"alice": Holder("alice", is_enabled=False), "bob": Holder("bob")}
+    rows_ = (grant(READER), grant(READER, id="a2", to="bob"), grant(READER, id="a3", to="ghost"))
+    world = CompiledWorld(World(holders, {}, rows_))
+    assert list(who_can(Ask("", "Box/read", "/"), world).verdicts) == ["bob"]
+    assert [decide(Ask(who, "Box/read", "/"), world.facts(who)).reason for who in ("alice", "ghost")] == [
+        "disabled_principal",
+        "unknown_principal",
+    ]
+
+
+def test_the_shortest_way_through_groups_is_told() -> None:
+    members = {"g1": ("alice",), "g2": ("g1", "g3"), "g3": ("alice", "g2"), "g4": ("g2",)}
+    world = CompiledWorld(World({}, members, ()))
+    assert world.nesting("alice", "g4") in {("g1", "g2", "g4"), ("g3", "g2", "g4")}
+    assert (world.nesting("alice", "g1"), world.nesting("alice", "alice"), world.nesting("g4", "g1")) == (("g1",), (), ())
+    assert world.above("alice") == {"alice", "g1", "g2", "g3", "g4"}
+    assert world.below("g4") == {"g4", "g2", "g1", "g3", "alice"}
