@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.access.decision import Ask, Assignment, CompiledFacts, DenyAssignment, Permission, Role, decide
 from studiolo.kernel.access.reach import abilities, patterns_at, smallest_roles, who_can
+from studiolo.kernel.access.scopes import Hierarchy
 from studiolo.kernel.access.simulation import PlannedChange, Shift, Standing, Turn, changed, simulate
 from studiolo.kernel.access.visibility import visible
 from studiolo.kernel.access.world import CompiledWorld, Holder, World
 from studiolo.kernel.faults import Invalid
-from tests.access.test_agreement import ACTIONS, IDS, SCOPES, TREE, assignments, denies, ids, planes, scopes, tuples
+from tests.access.test_agreement import ACTIONS, IDS, MG, SCOPES, TREE, assignments, denies, ids, planes, scopes, tuples
 from tests.access.world import SUB, deny, grant, role
 
 DEPARTMENT = "Microsoft.Directory/CustomSecurityAttributes/Id:Org_Department"
@@ -89,28 +91,28 @@ def test_a_simulation_is_the_difference_of_decisions(world: World, change: Plann
     check_simulation(world, change)
 
 
-def check_simulation(world: World, change: PlannedChange) -> int:
+def check_simulation(world: World, change: PlannedChange, asked: tuple[str, ...] = SCOPES) -> int:
     before, after = CompiledWorld(world), CompiledWorld(changed(world, change))
     told = list(simulate(before, after, EVERY))
     for who in IDS:
         old, new = before.facts(who), after.facts(who)
-        for scope in SCOPES:
-            said = {(turn.action, turn.plane): (turn.before, turn.after) for turn in turns_at(told, who, scope)}
+        for scope in asked:
+            said = {(turn.action, turn.plane): (turn.before, turn.after) for turn in turns_at(told, who, scope, world.hierarchy)}
             truth = {
                 (action, plane): (standing(old, who, action, plane, scope), standing(new, who, action, plane, scope))
                 for action, plane in EVERY
             }
             assert said == {question: both for question, both in truth.items() if both[0] != both[1]}, (who, scope)
-    return len(IDS) * len(SCOPES) * len(EVERY)
+    return len(IDS) * len(asked) * len(EVERY)
 
 
-def turns_at(told: list[Shift], who: str, scope: str) -> tuple[Turn, ...]:
+def turns_at(told: list[Shift], who: str, scope: str, tree: Hierarchy = TREE) -> tuple[Turn, ...]:
     """What a reader of the answer takes it to say of one place: the nearest place above it that is named."""
     mine = {(shift.scope, shift.is_below): shift.turns for shift in told if who in shift.principals}
     key = scope.lower()
     if (key, False) in mine:
         return mine[key, False]
-    for above in TREE.chain(key)[1:]:
+    for above in tree.chain(key)[1:]:
         for place in ((above, True), (above, False)):
             if place in mine:
                 return mine[place]
@@ -143,7 +145,7 @@ def test_what_changes_at_a_hub_from_above_it_changes_nothing_at_a_project_elsewh
     assert check_simulation(built([], [no], (), (), frozenset(), frozenset()), plan) > 0
 
 
-MGA = "/providers/Microsoft.Management/managementGroups/mga"
+MGA = f"{MG}mga"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,48 @@ def test_what_reaches_a_hub_from_above_is_not_read_as_said_of_its_projects_whate
     within = list(simulate(CompiledWorld(world), CompiledWorld(changed(world, plan)), EVERY, "/subscriptions/s1/rg/hub"))
     assert [turn.action for turn in turns_at(within, "alice", "/subscriptions/s1/rg/hub/child")] == list(ACTIONS)
     assert turns_at(within, "alice", "/subscriptions/s2/rg/p/child") == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "planned"),
+    [
+        (["/providers", f"{MG}root"], []),  # the role of both rows changes
+        (["/providers"], [f"{MG}root"]),
+        (["/subscriptions"], [f"{MG}mga"]),
+        (["/subscriptions"], [f"{MG}root", "/providers"]),
+        (["/subscriptions/s1/rg/hub"], [f"{MG}root", "/subscriptions/s2"]),
+        ([f"{MG}mga", "/subscriptions/s1/rg"], ["/"]),
+    ],
+)
+def test_what_is_said_of_one_place_is_not_read_as_said_of_another(before: list[str], planned: list[str]) -> None:
+    """Found by the campaign below: the ways up from a group and from its subscriptions, from a hub and from its projects, differ."""
+    everything = role(Permission(actions=("*",), data_actions=("*",)), name="r")
+    nothing = role(Permission(), name="r")
+    for given_role in (everything, nothing):
+        world = built([grant(given_role, at, id=f"a0{n}") for n, at in enumerate(before)], [], (), (), frozenset(), frozenset())
+        rows_ = tuple(grant(everything, at, id=f"a1{n}") for n, at in enumerate(planned))
+        assert check_simulation(world, PlannedChange(rows_)) > 0
+        assert check_simulation(world, PlannedChange(rows_, roles={"r": everything})) > 0
+        assert check_simulation(world, PlannedChange(rows_, removed=("a00",))) > 0
+
+
+def test_groups_that_hold_each_other_are_told_too() -> None:
+    world = World({"alice": Holder("alice")}, {}, (), hierarchy=Hierarchy({"x": "y", "y": "x"}, {"s1": "x", "s2": "y"}))
+    asked = (
+        "/",
+        "/providers",
+        f"{MG}x",
+        f"{MG}y",
+        f"{MG}y/child",
+        "/subscriptions",
+        "/subscriptions/s1",
+        "/subscriptions/s1/rg",
+        "/subscriptions/s2",
+    )
+    for standing_ in ((), ("/providers",), (f"{MG}y", "/subscriptions")):
+        here = msgspec.structs.replace(world, assignments=tuple(grant(READER, at, id=f"a{at}") for at in standing_))
+        for planned in ((f"{MG}x",), (f"{MG}y",), (f"{MG}x", f"{MG}y"), ("/providers", f"{MG}x"), ("/subscriptions", f"{MG}y")):
+            assert check_simulation(here, PlannedChange(tuple(grant(READER, at, id=f"n{at}") for at in planned)), asked) > 0
 
 
 def test_a_project_is_told_nothing_of_what_reaches_its_hub_although_nothing_stands_at_the_hub() -> None:
