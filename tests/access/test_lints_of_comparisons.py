@@ -198,6 +198,11 @@ def test_a_closed_beginning_passes_and_does_not_hide_an_open_one(comparison: str
     assert [each.check for each in open_ended(later)] == ["L3"]
 
 
+def test_only_stars_are_taken_off_a_pattern() -> None:
+    (told,) = open_ended(compile_condition(f"{NAMED} StringLike 'wsX*'").syntax)
+    assert told.what.endswith("begin like 'wsX', such as 'wsX2'")
+
+
 def test_what_is_long_is_told_by_its_beginning() -> None:
     condition = f"{NAMED} StringStartsWith '{'a' * 300}'"
     (told,) = open_ended(compile_condition(condition).syntax)
