@@ -35,9 +35,9 @@ def measure() -> Report:
 
 
 def _case(case: Case) -> tuple[float, float]:
-    asks = [question(number, is_new_scope=case.is_new_scope) for number in range(ASKS)]
     known = facts(case, _COUNT)
-    rate(asks[:1], known)
+    asks = [(question(number, is_new_scope=case.is_new_scope), known) for number in range(ASKS)]
+    rate(asks[:1])
     quarter = len(asks) // 4
-    rates = [rate(asks[at : at + quarter], known) for at in range(quarter, len(asks), quarter)]
-    return statistics.median(rates), percentile(asks[:quarter], known)
+    rates = [rate(asks[at : at + quarter]) for at in range(quarter, len(asks), quarter)]
+    return statistics.median(rates), percentile(asks[:quarter])
