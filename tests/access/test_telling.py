@@ -17,6 +17,32 @@ def telling(question: Ask, facts: CompiledFacts) -> dict[str, Any]:
     return told(explain(question, facts), facts.facts.hierarchy)
 
 
+def block(outcome: str, pattern: str, subtracted_by: str | None = None, *conditions: dict[str, Any]) -> dict[str, Any]:
+    return {"outcome": outcome, "pattern": pattern, "subtractedBy": subtracted_by, "conditions": list(conditions)}
+
+
+def false(text: str, *attributes: dict[str, str]) -> dict[str, Any]:
+    obstacle = {"text": text, "value": "False", "attributes": list(attributes)}
+    return {"text": text, "value": "False", "problem": None, "obstacles": [obstacle]}
+
+
+ABOVE = {"scope": "/", "principals": ["alice"], "way": "a scope above it", "path": ["/subscriptions/s1", "/subscriptions", "/"]}
+HERE = {"scope": SUB, "principals": ["alice"], "way": "the scope itself", "path": [SUB]}
+DENIES = [
+    {**ABOVE, "id": "d1", "outcome": "condition", "role": None, "blocks": [block("condition", "*", None, false("1 NumericEquals 2"))]},
+]
+ASSIGNMENTS = [
+    {
+        **ABOVE,
+        "id": "a1",
+        "outcome": "condition",
+        "role": "reader",
+        "blocks": [block("condition", "*/read", None, false(CONDITION, {"name": "@Resource[x:y]", "value": "b"}))],
+    },
+    {**HERE, "id": "a2", "outcome": "subtracted", "role": "less", "blocks": [block("subtracted", "*", "*/read")]},
+]
+
+
 def test_the_verdict_and_every_row_that_bears_on_it() -> None:
     less = role(Permission(actions=("*",), not_actions=("*/read",)), name="less")
     facts = known(
@@ -36,70 +62,8 @@ def test_the_verdict_and_every_row_that_bears_on_it() -> None:
         "deciding": [],
         "isConditional": True,
         "chain": ["/subscriptions/s1", "/subscriptions", "/"],
-        "denyAssignments": [
-            {
-                "id": "d1",
-                "outcome": "condition",
-                "scope": "/",
-                "principals": ["alice"],
-                "role": None,
-                "way": "a scope above it",
-                "path": ["/subscriptions/s1", "/subscriptions", "/"],
-                "blocks": [
-                    {
-                        "outcome": "condition",
-                        "pattern": "*",
-                        "subtractedBy": None,
-                        "conditions": [
-                            {
-                                "text": "1 NumericEquals 2",
-                                "value": "False",
-                                "problem": None,
-                                "obstacles": [{"text": "1 NumericEquals 2", "value": "False", "attributes": []}],
-                            }
-                        ],
-                    }
-                ],
-            }
-        ],
-        "roleAssignments": [
-            {
-                "id": "a1",
-                "outcome": "condition",
-                "scope": "/",
-                "principals": ["alice"],
-                "role": "reader",
-                "way": "a scope above it",
-                "path": ["/subscriptions/s1", "/subscriptions", "/"],
-                "blocks": [
-                    {
-                        "outcome": "condition",
-                        "pattern": "*/read",
-                        "subtractedBy": None,
-                        "conditions": [
-                            {
-                                "text": CONDITION,
-                                "value": "False",
-                                "problem": None,
-                                "obstacles": [
-                                    {"text": CONDITION, "value": "False", "attributes": [{"name": "@Resource[x:y]", "value": "b"}]}
-                                ],
-                            }
-                        ],
-                    }
-                ],
-            },
-            {
-                "id": "a2",
-                "outcome": "subtracted",
-                "scope": "/subscriptions/s1",
-                "principals": ["alice"],
-                "role": "less",
-                "way": "the scope itself",
-                "path": ["/subscriptions/s1"],
-                "blocks": [{"outcome": "subtracted", "pattern": "*", "subtractedBy": "*/read", "conditions": []}],
-            },
-        ],
+        "denyAssignments": DENIES,
+        "roleAssignments": ASSIGNMENTS,
         "elsewhere": 3,
         "lines": [
             "deny (no_grant): alice Contoso.Boxes/boxes/read /subscriptions/s1 (control plane)",
