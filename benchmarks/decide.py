@@ -4,7 +4,7 @@
                        tenth assignment has a condition on them
     new scope          the same, and every ask is for another blob container, never asked before
     all conditional    every assignment has a condition of its own; the one that grants has the highest id
-    all patterns       the same with StringLike '*…', which no table can shorten: the worst case
+    all patterns       the same with StringLike '*…*'
     many principals    two hundred people in turn, each with the 4,000 rows, new scopes and attributes
 
 The first ask of a person after a change indexes and compiles the rows, then decides; roles and conditions that were compiled
@@ -31,6 +31,7 @@ SCOPES = ("/", "/subscriptions/s1", GROUP, ACCOUNT)
 GUARD = f"(!(ActionMatches{{'{CONTAINERS}/blobs/*'}})) OR (@Resource[{CONTAINERS}:name] "
 PREFIX = GUARD + "StringStartsWith '$-')"
 LIKE = GUARD + "StringLike '*$-*')"
+ASKS = 20_000
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -40,14 +41,13 @@ class Case(msgspec.Struct, frozen=True):
     condition: str = PREFIX
     is_new_scope: bool = False
     is_all_conditional: bool = False
-    asks: int = 20_000
 
 
 CASES = (
     Case("same question"),
     Case("new scope", is_new_scope=True),
     Case("all conditional", is_all_conditional=True),
-    Case("all patterns", condition=LIKE, is_all_conditional=True, asks=200),
+    Case("all patterns", condition=LIKE, is_all_conditional=True),
 )
 
 
@@ -71,18 +71,18 @@ def question(number: int, *, is_new_scope: bool) -> Ask:
     return Ask("alice", READ, scope, "data", resource={f"{CONTAINERS}:name": name, f"{CONTAINERS}/blobs:path": "a/b.txt"})
 
 
-def rate(asks: Sequence[Ask], known: CompiledFacts) -> float:
+def rate(asks: Sequence[tuple[Ask, CompiledFacts]]) -> float:
     """Decisions per second."""
     begun = time.thread_time()
-    for ask in asks:
+    for ask, known in asks:
         decide(ask, known)
     return len(asks) / (time.thread_time() - begun)
 
 
-def percentile(asks: Sequence[Ask], known: CompiledFacts) -> float:
+def percentile(asks: Sequence[tuple[Ask, CompiledFacts]]) -> float:
     """The 99th percentile of one decision in milliseconds."""
     times: list[float] = []
-    for ask in asks:
+    for ask, known in asks:
         begun = time.thread_time()
         decide(ask, known)
         times.append(time.thread_time() - begun)
@@ -101,28 +101,23 @@ def crowd(count: int, people: int) -> None:
         known.append(CompiledFacts(Facts(known=True, enabled=True, ids=ids, assignments=rows)))
         assert decide(question(number, is_new_scope=True), known[-1]).allowed
         cold.append((time.thread_time() - begun) * 1000)
-    times: list[float] = []
-    for number in range(20_000):
-        ask = question(number + people, is_new_scope=True)
-        begun = time.thread_time()
-        decide(ask, known[number % people])
-        times.append(time.thread_time() - begun)
+    asks = [(question(number + people, is_new_scope=True), known[number % people]) for number in range(ASKS)]
+    half = len(asks) // 2
     middle = sorted(cold)[people // 2]
-    p99 = sorted(times)[int(len(times) * 0.99)] * 1000
-    print(f"{'many principals':<18}{count:>12,}{middle:>14.2f}{len(times) / sum(times):>13,.0f}{p99:>9.4f}")
+    print(f"{'many principals':<18}{count:>12,}{middle:>14.2f}{rate(asks[:half]):>13,.0f}{percentile(asks[half:]):>9.4f}")
 
 
 def main() -> None:
     print(f"{'case':<18}{'assignments':>12}{'first ask ms':>14}{'decisions/s':>13}{'p99 ms':>9}")
     for case in CASES:
         for count in (10, 400, 4000):
-            asks = [question(number, is_new_scope=case.is_new_scope) for number in range(case.asks)]
             known = facts(case, count)
+            asks = [(question(number, is_new_scope=case.is_new_scope), known) for number in range(ASKS)]
             begun = time.thread_time()
-            assert decide(asks[0], known).deciding == ("99999",)
+            assert decide(*asks[0]).deciding == ("99999",)
             first = (time.thread_time() - begun) * 1000
             half = len(asks) // 2
-            print(f"{case.name:<18}{count:>12,}{first:>14.2f}{rate(asks[:half], known):>13,.0f}{percentile(asks[half:], known):>9.4f}")
+            print(f"{case.name:<18}{count:>12,}{first:>14.2f}{rate(asks[:half]):>13,.0f}{percentile(asks[half:]):>9.4f}")
     crowd(4000, 200)
     print("budget: at least 50,000/s and a p99 below 1 ms with 4,000 assignments on the path")
 

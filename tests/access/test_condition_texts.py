@@ -113,7 +113,11 @@ def test_a_text_outside_the_grammar_is_refused_with_its_place(text: str, complai
         ("@Resource[a:b] GuidEquals 'x'", "is not a GUID"),
         ("@Resource[a:b] DateTimeEquals '2026-02-30T00:00:00Z'", "a moment such as"),
         ("@Resource[a:b] DateTimeEquals '2026-01-01T00:00:00+00:00'", "a moment such as"),
-        ("@Resource[a:b] ForAnyOfAnyValues:NumericEquals {1,'2'}", "64-bit integer"),
+        ("@Resource[a:b] ForAnyOfAnyValues:NumericEquals {1,'2'}", "'2' is not a 64-bit integer, which NumericEquals compares"),
+        ("@Resource[a:b] StringLike 1", "'1' is not a string in single quotes, which StringLike compares"),
+        ("@Resource[a:b] BoolEquals 1", "'1' is not true or false, which BoolEquals compares"),
+        ("@Resource[a:b] DateTimeEquals 1", "'1' is not a moment such as '2026-01-31T00:00:00Z', which DateTimeEquals compares"),
+        ("@Resource[a:b] GuidEquals 1", "'1' is not a GUID, which GuidEquals compares"),
     ],
 )
 def test_what_could_only_be_a_mistake_is_read_but_not_written(text: str, complaint: str) -> None:
@@ -157,3 +161,65 @@ def test_a_refusal_names_the_condition_as_its_target(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         check_condition(text)
     assert (refused.value.code, refused.value.target) == ("InvalidCondition", "condition")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "complaint"),
+    [
+        ("1 NumericEquals 1 x", 19, "'x' stands where the end of the condition, AND or OR should be"),
+        ("1 NumericEquals 1 AND 2 NumericEquals 2 OR 1 NumericEquals 1", 41, "AND and OR on one level are ambiguous; set parentheses"),
+        ("(" * 65 + "1 NumericEquals 1" + ")" * 65, 65, "parentheses are nested deeper than 64"),
+        ("ActionMatches{a}", 15, "a pattern is one string in braces"),
+        ("ActionMatches{1}", 15, "a pattern is one string in braces"),
+        ("ActionMatches{'a\\*'}", 15, "a pattern has no escapes"),
+        ("ActionMatches ('a')", 15, "'(' stands where '{' should be"),
+        ("Exists 'x'", 8, "an attribute must follow Exists or NotExists"),
+        ("@Resource[a:b] Nope 'x'", 16, "'Nope' stands where an operator of the language 2.0, such as StringEquals should be"),
+        ("@Resource[a:b] StringEquals ]", 29, "']' has no meaning here"),
+        ("@Resource[a:b] StringEquals " + "y" * 100, 29, f"'{'y' * 60}' stands where an attribute, a value or a set should be"),
+        ("@Resource[a:b] StringEquals {x}", 30, "'x' stands where a value should be"),
+        ("@Resource[a:b] StringEquals {'x'", 33, "the condition ends where '}' should be"),
+        ("1 NumericEquals", 16, "the condition ends where an attribute, a value or a set should be"),
+        ("Exists", 7, "the condition ends where more should be"),
+        ("1 NumericEquals " + "9" * 21, 17, "the number does not fit into 64 bits"),
+        ("  'x", 3, "the string that begins here has no closing quote"),
+        ("'x' StringEquals \"y\"", 18, "strings stand in single quotes"),
+        ("'x' StringEquals 'a\"b'", 18, "a string cannot hold control characters or double quotes"),
+        ("1 NumericEquals 1 OR @ x", 22, "an attribute is written @Source[name]"),
+        (" @Nope[a:b] StringEquals 'x'", 2, "attributes come from @Request, @Resource, @Principal or @Environment"),
+        (" @Resource[" + "<" * 200 + "] StringEquals 'x'", 2, f"'{'<' * 100}' is not an attribute name"),
+        (" @Resource[a\x00:b] StringEquals 'x'", 2, "'a\\x00:b' is not an attribute name"),
+        (" @Resource[a&$keys$&] StringEquals \u00a0", 36, "'\\xa0' has no meaning here"),
+        (" @Resource[a<$key_case_sensitive$>] Exists", 2, "<$key_case_sensitive$> needs a key before it, &$keys$& cannot have one"),
+    ],
+)
+def test_a_refusal_names_the_character_and_what_should_stand_there(text: str, place: int, complaint: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        compile_condition(text)
+    assert refused.value.message == f"The condition cannot be read at character {place}: {complaint}."
+
+
+def test_each_atom_keeps_its_piece_of_the_text() -> None:
+    atoms = [
+        "ActionMatches { 'x' }",
+        "SubOperationMatches{'y'}",
+        "Exists  @Resource [ a:b ]",
+        "notexists @Resource[a:c]",
+        "@Resource[a:b]  ForAnyOfAnyValues : StringEquals {'x' , 'y'}",
+        "1  NumericEquals\t-1",
+    ]
+    condition = compile_condition(" AND  ".join(f"( NOT {each}  )" for each in atoms))
+    assert [each.text for each in condition.outcomes(ask())] == atoms
+    assert [each.attributes for each in condition.outcomes(ask())] == [
+        (),
+        (),
+        (("@Resource [ a:b ]", None),),
+        (("@Resource[a:c]", None),),
+        (("@Resource[a:b]", None),),
+        (),
+    ]
+
+
+def test_negations_cancel_out_and_joins_keep_their_order() -> None:
+    for text, value in (("NOT 1 NumericEquals 1", False), ("NOT NOT 1 NumericEquals 1", True), ("! not ! 1 NumericEquals 1", False)):
+        assert compile_condition(text).evaluate(ask()) is value

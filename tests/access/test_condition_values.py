@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studiolo.kernel.access.conditions import Truth
+from studiolo.kernel.access.conditions import Truth, compile_condition
 from studiolo.kernel.access.conditions.values import Glob, ticks, upper
 from tests.access.world import ask, truth, with_values
 
@@ -185,6 +185,26 @@ def test_a_comparison_of_too_many_pairs_is_unknown() -> None:
     assert truth(f"ActionMatches{{'x'}} AND {numbers} ForAnyOfAnyValues:NumericEquals {numbers}", ask("y")) is False
 
 
+NINETY_NINE, HUNDRED_AND_ONE = ("{" + ",".join(["1"] * count) + "}" for count in (99, 101))
+
+
+@pytest.mark.parametrize("left", [NINETY_NINE, "@Resource[x:y]"])
+def test_ten_thousand_steps_are_taken_and_not_one_more(left: str) -> None:
+    pairs = f"{left} ForAnyOfAnyValues:NumericEquals {HUNDRED_AND_ONE}"  # 9,999 of them
+    question = with_values(y=[1] * 99)
+    for more, is_taken in (("1 NumericEquals 2", True), ("1 NumericEquals 2 OR 1 NumericEquals 3", False)):
+        condition = compile_condition(f"NOT ({pairs} AND ({more}))")
+        assert condition.evaluate(question) is (True if is_taken else None)
+        assert len(condition.outcomes(question)) == (2 if is_taken else 0)
+        negated = compile_condition(f"{pairs} AND ({more})")
+        assert [each.text for each in negated.obstacles(question)] == (["1 NumericEquals 2"] if is_taken else [])
+    longer = compile_condition(
+        f"@Resource[x:y] ForAnyOfAnyValues:NumericEquals @Resource[x:y] AND {left} ForAnyOfAnyValues:NumericEquals {{1}}"
+    )
+    assert longer.evaluate(with_values(y=[1] * 99)) is True
+    assert longer.evaluate(with_values(y=[1] * 100)) is None
+
+
 glob_text = st.text(alphabet="ab*?\\", max_size=8)
 
 
@@ -197,7 +217,15 @@ def test_globs_agree_with_a_slow_reading(pattern: str, value: str) -> None:
         mark, rest = (rest[:2], rest[2:]) if escaped else (rest[:1], rest[1:])
         expression += {"*": "(?s:.*)", "?": "(?s:.)"}.get(mark) or re.escape(mark[-1])
     assert Glob(pattern).matches(value) is (re.fullmatch(expression, value) is not None)
-    assert not Glob(pattern).matches(value) or value.startswith(Glob(pattern).head)
+    assert not Glob(pattern).matches(value) or (value.startswith(Glob(pattern).head) and Glob(pattern).core in value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "head", "core"),
+    [("ab*c", "ab", "ab"), ("a*bc?d", "a", "bc"), ("*a", "", "a"), ("?", "", ""), ("", "", ""), ("a\\*b*cde", "a*b", "a*b")],
+)
+def test_a_glob_tells_what_every_match_begins_with_and_holds(pattern: str, head: str, core: str) -> None:
+    assert (Glob(pattern).head, Glob(pattern).core) == (head, core)
 
 
 def test_globs_take_no_time() -> None:

@@ -1,7 +1,17 @@
 import pytest
 
 from studiolo.kernel.access.ask import Plane
-from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Permission, Verdict, decide, group_closure
+from studiolo.kernel.access.decision import (
+    Assignment,
+    CompiledFacts,
+    DenyAssignment,
+    Facts,
+    Hierarchy,
+    Permission,
+    Verdict,
+    decide,
+    group_closure,
+)
 from studiolo.kernel.access.grants import EVERYONE
 from studiolo.kernel.faults import Invalid
 from tests.access.world import ALL, GROUP, READ, READER, SUB, allowed, ask, deny, grant, known, role, with_values
@@ -212,3 +222,69 @@ def test_the_lowest_id_is_named_among_conditions_that_share_a_table() -> None:
     rows = [grant(condition=f"@Resource[x:y] StringStartsWith '{prefix}'", id=f"a{number:02}") for number, prefix in enumerate(prefixes)]
     assert decide(with_values(y="abcd"), known(*rows)).deciding == ("a01",)
     assert decide(with_values(y="abd"), known(*rows)).deciding == ("a02",)
+
+
+def test_conditions_that_look_for_a_text_anywhere_share_a_table() -> None:
+    texts = ["b?d", "cd", "bcd", "d", "e*", *(f"other{number}" for number in range(8))]
+    rows = [grant(condition=f"@Resource[x:y] StringLike '*{text}*'", id=f"a{number:02}") for number, text in enumerate(texts)]
+    facts = known(*rows)
+    assert decide(with_values(y="abcd"), facts).deciding == ("a00",)
+    assert decide(with_values(y="cdcd"), facts).deciding == ("a01",)
+    assert decide(with_values(y="bcxd"), facts).deciding == ("a03",)
+    assert decide(with_values(y="e"), facts).deciding == ("a04",)
+    assert decide(with_values(y="other7"), facts).deciding == ("a04",)
+    assert decide(with_values(y="b"), facts).deciding == ()
+    assert decide(with_values(y=7), facts).deciding == ()
+
+
+DEEP = f"{GROUP}/providers/X/y"
+
+
+def test_scopes_below_one_scope_are_told_apart_by_what_stands_at_them() -> None:
+    """Siblings at which nothing stands share one plan; nobody else may get it, whoever was asked about first."""
+    tree = Hierarchy(extra_parents={f"{DEEP}/heir": ("/subscriptions/s2/hub",)})
+    facts = known(
+        grant(READER, f"{DEEP}/a"),
+        grant(role(Permission(actions=("*/write",))), f"{DEEP}/b", id="a2"),
+        grant(READER, "/subscriptions/s2/hub", id="a3"),
+        deny(f"{DEEP}/c", only_here=True),
+        grant(READER, f"{DEEP}/d", id="a4", condition=ASKED),
+        hierarchy=tree,
+    )
+    allowed_ = {f"{DEEP}/{name}": name in {"a", "heir", "A"} for name in ("z", "a", "b", "y", "heir", "A", "c", "d", "x")}
+    for order in (list(allowed_), list(reversed(allowed_))):
+        fresh = CompiledFacts(facts.facts)
+        for _ in range(2):
+            assert {scope: allowed(ask(scope=scope), fresh) for scope in order} == allowed_
+            assert allowed(ask("X/write", f"{DEEP}/b"), fresh)
+            assert not allowed(ask("X/write", f"{DEEP}/z"), fresh)
+            assert decide(ask("X/write", f"{DEEP}/c"), fresh).is_denied
+            assert not decide(ask("X/write", f"{DEEP}/c/below"), fresh).is_denied
+            assert decide(ask(scope=f"{DEEP}/a/below/it"), fresh).deciding == ("a1",)
+            assert decide(ask(scope=f"{DEEP}/d", resource=OPEN), fresh).deciding == ("a4",)
+
+
+@pytest.mark.parametrize("name", ["", "/", "..", ".", "a%2f", "a\\b", "\u212a", "a\n", "a//"])
+def test_a_malformed_scope_is_refused_beside_siblings_that_were_answered(name: str) -> None:
+    facts = known(grant())
+    assert allowed(ask(scope=f"{DEEP}/z"), facts)
+    with pytest.raises(Invalid):
+        decide(ask(scope=f"{DEEP}/{name}/" if name == "" else f"{DEEP}/{name}"), facts)
+    assert allowed(ask(scope=f"{DEEP}/Z/"), facts)
+
+
+def test_who_asks_what_is_never_taken_for_another_below_one_scope() -> None:
+    facts = known(grant(READER), grant(ALL, id="a2", condition="SubOperationMatches{'b'}"))
+    for _ in range(2):
+        for scope in (f"{DEEP}/1", f"{DEEP}/2"):
+            assert allowed(ask(scope=scope), facts)
+            assert not allowed(ask("X/write", scope), facts)
+            assert not allowed(ask(scope=scope, plane="data"), facts)
+            assert allowed(ask("X/write", scope, sub=["b"]), facts)
+            assert decide(ask(scope=scope, who="bob"), facts).reason == "unknown_principal"
+
+
+def test_more_scopes_than_are_remembered_are_answered_alike() -> None:
+    facts = known(grant(READER, f"{DEEP}/0"))
+    for at in [*range(1100), 0, 1]:
+        assert [allowed(ask(scope=f"{DEEP}/{at}/{name}"), facts) for name in "ab"] == [at == 0] * 2

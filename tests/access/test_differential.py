@@ -18,6 +18,8 @@ UNKNOWN = (
 NOTES = (
     *(f"denial: {why}" for why in ("not for child scopes", "for others", "excluded", "another action", "audit only", "no condition")),
     *(f"{what} condition {value}" for what in ("denial:", "block", "assignment") for value in "TFU"),
+    *(f"schedule: {side} the {bound}" for side in ("before", "at", "after") for bound in ("start", "end")),
+    *("schedule: no moment", "schedule: unreadable start", "schedule: unreadable end"),
     *(f"{what} {value}" for what in ("exists", "notexists", "actionmatches", "suboperationmatches") for value in "TF"),
     *("condition unreadable", "condition of another version", "granted on the data plane", "granted on the control plane"),
     *("granted here", "granted above", "granted by a management group", "granted by inherited roles", "granted to the principal"),

@@ -1,4 +1,4 @@
-from studiolo.kernel.access.decision import Assignment, DenyAssignment, Hierarchy, Permission
+from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Hierarchy, Permission
 from studiolo.kernel.access.explanation import explain
 from tests.access.world import ALL, GROUP, READER, SUB, ask, deny, grant, known, role
 
@@ -73,3 +73,64 @@ def test_subtraction_and_inheritance_are_told() -> None:
     text = "\n".join(told.lines())
     assert "'*' covers the action, '*/read' takes it back" in text
     assert "a scope whose roles '/subscriptions/s1/p' inherits: subtracted" in text
+
+
+def test_what_does_not_count_yet_or_any_more_is_told_as_such() -> None:
+    start, end, later = "2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z", "2027-01-03T00:00:00Z"
+    rows = (
+        Assignment("a1", "alice", READER, "/", starts=start, ends=end),
+        Assignment("a2", "alice", READER, "/", starts=later),
+        Assignment("a3", "alice", READER, "/", starts="soon"),
+        Assignment("a4", "alice", READER, "/", ends="later"),
+        Assignment("a5", "bob", READER, "/", starts=later),
+        Assignment("a6", "alice", READER, GROUP, starts=later),
+        Assignment("a7", "alice", READER, "/"),
+    )
+
+    def outcomes(moment: str | None) -> list[str]:
+        facts = CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({"alice"}), assignments=rows, moment=moment))
+        return [row.outcome for row in explain(ask(scope=SUB), facts).assignments]
+
+    elsewhere = ["other principal", "other scope", "counts"]
+    assert outcomes("2026-12-31T23:59:59Z") == ["not yet", "not yet", "not yet", "expired", *elsewhere]
+    assert outcomes(start) == ["counts", "not yet", "not yet", "expired", *elsewhere]
+    assert outcomes(end) == ["expired", "not yet", "not yet", "expired", *elsewhere]
+    assert outcomes(later) == ["expired", "counts", "not yet", "expired", *elsewhere]
+    assert outcomes(None) == ["not yet", "not yet", "not yet", "not yet", *elsewhere]
+
+
+def test_what_denies_is_told_apart_from_what_nearly_does() -> None:
+    block = Permission(actions=("*",), condition="1 NumericEquals 1")
+    told = explain(
+        ask(scope=SUB),
+        known(
+            grant(role(), id="a1"),
+            grant(role(block), id="a2", condition="@Resource[x:y] StringEquals 'a'"),
+            grant(role(Permission(actions=("x",)), Permission(actions=("*",), not_actions=("*/read",))), id="a3"),
+            deny(SUB, id="d1", only_here=True),
+            deny(id="d2", condition="@Resource[x:y] StringEquals 'a'"),
+            DenyAssignment("d3", "/", ("alice",), ALL.permissions, condition="1 NumericEquals 2", effect="audit"),
+            deny(id="d4", permission=block, condition="1 NumericEquals 2"),
+            deny(id="d5", principals=["bob"], excluded=["alice"]),
+            deny(GROUP, id="d6"),
+        ),
+    )
+    assert told.chain == (SUB, "/subscriptions", "/")
+    assert [(row.outcome, row.way) for row in told.denies] == [
+        ("counts", "the scope itself"),
+        ("counts", "a scope above it"),
+        ("condition", "a scope above it"),
+        ("condition", "a scope above it"),
+        ("excluded", "a scope above it"),
+        ("other scope", ""),
+    ]
+    assert [row.outcome for row in told.assignments] == ["no pattern", "condition", "subtracted"]
+    assert [note.value for note in told.assignments[1].blocks[0].conditions] == [True, None]
+    assert [note.value for note in told.denies[3].blocks[0].conditions] == [True, False]
+    assert list(told.lines())[:3] == [
+        "deny (deny_assignment) by d1: alice Contoso.Boxes/boxes/read /subscriptions/s1 (control plane)",
+        "deny assignment d1 at /subscriptions/s1, the scope itself: counts",
+        "  '*' covers the action",
+    ]
+    allowed_ = explain(ask(), known(grant(READER)))
+    assert next(allowed_.lines()) == "allow (granted) by a1: alice Contoso.Boxes/boxes/read /subscriptions/s1 (control plane)"

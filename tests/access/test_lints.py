@@ -199,3 +199,25 @@ def test_a_refusal_names_every_finding_and_how_to_go_on() -> None:
     with pytest.raises(Invalid) as caught:
         refused(findings, ["L1"])
     assert caught.value.code == CODES["L3"]
+
+
+def test_each_check_has_its_code_and_a_refusal_its_target() -> None:
+    assert CODES == {
+        "L1": "ConditionLeavesActionsOpen",
+        "L2": "ConditionNeverVaries",
+        "L3": "ConditionPrefixIsOpen",
+        "L4": "ConditionComparesWithNothing",
+        "L5": "ConditionLeavesVariantsOpen",
+        "L6": "ConditionIsBypassed",
+        "L7": "ConditionAttributeNotOffered",
+    }
+    (finding,) = lint_grant(compile_condition(f"{NAME} StringEquals ''"), permissions(CONTRIBUTOR))
+    for given, target in (({}, "properties.condition"), ({"target": "x"}, "x")):
+        with pytest.raises(Invalid) as caught:
+            refused([finding] * 7, **given)
+        assert {caught.value.target, *(each.target for each in caught.value.details)} == {target}
+        assert caught.value.message.count(str(finding)) == 5
+        assert len(caught.value.details) == 7
+        assert [caught.value.details[0].message, caught.value.details[0].code] == [str(finding), CODES["L4"]]
+    assert str(finding).startswith("L4: ")
+    assert str(finding).endswith("compares with an empty text; name the value, or write Exists or NotExists.")

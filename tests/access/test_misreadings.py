@@ -17,12 +17,26 @@ from tests.access.differential.worlds import Maker
 from tests.access.oracle import grammar, judge
 from tests.access.oracle.judge import Question, World
 from tests.access.oracle.misreadings import MISREADINGS, planted
-from tests.access.oracle.published import DECISIONS, EXPRESSIONS, FOUND, FOUND_DECISIONS, HERE, question, world
-from tests.access.oracle.truth import Circumstances, truth_of
+from tests.access.oracle.published import (
+    DECISIONS,
+    EXPRESSIONS,
+    FOUND,
+    FOUND_DECISIONS,
+    HERE,
+    OWN_DECISIONS,
+    OWN_FIXTURES,
+    circumstances,
+    question,
+    world,
+)
+from tests.access.oracle.truth import truth_of
 
 Case = tuple[World, Question]
-SEEDS = range(100)
-PUBLISHED: list[tuple[Case, str]] = [((world(row), question(row["rq"])), row["x"]) for row in (*DECISIONS, *FOUND_DECISIONS)]
+SEEDS = range(150)
+PUBLISHED: list[tuple[Case, str]] = [
+    *(((world(row), question(row["rq"])), row["x"]) for row in (*DECISIONS, *FOUND_DECISIONS)),
+    *(((world(row, OWN_FIXTURES), question(row["rq"], OWN_FIXTURES)), row["x"]) for row in OWN_DECISIONS),
+]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +70,7 @@ def vectors_notice() -> bool:
 
 def evaluated(row: dict[str, Any]) -> str:
     try:
-        return truth_of(row["e"], Circumstances(row.get("a", "a/read"), bags={"Resource": row.get("res", {})})).value
+        return truth_of(row["e"], circumstances(row)).value
     except grammar.UnreadableError:
         return "unreadable"
 

@@ -83,3 +83,32 @@ def test_whatever_comes_out_is_clean(rest: str) -> None:
     assert unicodedata.is_normalized("NFC", blob)
     assert not {"", ".", ".."} & set(blob.split("/"))
     assert "\\" not in blob
+
+
+@pytest.mark.parametrize(
+    ("raw", "target", "complaint"),
+    [
+        ("/ws1/" + "a" * 1025, "blob", "it has more than 1024 characters."),
+        ("/ws1/a%00", "blob", "'a\\x00' is no blob name: it holds a control character or half of a surrogate pair."),
+        ("/ws1/a\\b", "blob", "'a\\\\b' is no blob name: it holds a backslash."),
+        ("/ws1/a//b", "blob", "'a//b' is no blob name: it has an empty, a '.' or a '..' segment."),
+        ("/ws1/e%CC%81", "blob", "'e\\u0301' is no blob name: it is not in Unicode normal form C."),
+        ("/ab", "container", "'ab' is no container name: use 3 to 63 small letters, digits and single hyphens between them."),
+        ("/abc%", "path", "The path cannot be read: a '%' is not followed by two hex digits."),
+        ("/abc/%ff", "path", "The path cannot be read: it is not UTF-8."),
+        ("/abc%2f", "path", "The path cannot be read: the container's name holds an encoded slash, backslash or NUL."),
+        ("abc", "path", "The path cannot be read: it must begin with '/'."),
+    ],
+)
+def test_a_refused_path_is_told_why(raw: str, target: str, complaint: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        blob_name(raw)
+    assert (refused.value.target, refused.value.message[-len(complaint) :]) == (target, complaint)
+    assert len(refused.value.message) < 200
+
+
+def test_a_long_name_is_told_by_its_beginning() -> None:
+    for raw in ("/" + "a" * 300, "/ws1/" + "a" * 1025):
+        with pytest.raises(Invalid) as refused:
+            blob_name(raw)
+        assert refused.value.message.startswith(f"'{'a' * 80}' is no ")

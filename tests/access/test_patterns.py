@@ -89,7 +89,10 @@ def test_a_star_at_an_end_needs_a_character() -> None:
 def test_a_requested_action_is_plain_or_refused(action: str) -> None:
     with pytest.raises(Invalid) as refused:
         action_key(action)
-    assert refused.value.code == "InvalidAction"
+    is_pattern = "*" in action
+    why = "a '*' belongs in permissions, not in requests" if is_pattern else "it must be segments of plain characters joined by '/'"
+    assert refused.value.message == f"'{action}' is not an action: {why}."
+    assert (refused.value.code, refused.value.target) == ("InvalidAction", "action")
 
 
 def test_many_stars_take_no_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,12 +10,13 @@ from hypothesis import strategies as st
 from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.access.decision import Ask, Assignment, CompiledFacts, DenyAssignment, Permission, Role, decide
 from studiolo.kernel.access.reach import abilities, patterns_at, smallest_roles, who_can
+from studiolo.kernel.access.scopes import Hierarchy
 from studiolo.kernel.access.simulation import PlannedChange, Shift, Standing, Turn, changed, simulate
 from studiolo.kernel.access.visibility import visible
 from studiolo.kernel.access.world import CompiledWorld, Holder, World
 from studiolo.kernel.faults import Invalid
-from tests.access.test_agreement import ACTIONS, IDS, SCOPES, TREE, assignments, denies, ids, planes, scopes, tuples
-from tests.access.world import deny, grant, role
+from tests.access.test_agreement import ACTIONS, IDS, MG, SCOPES, TREE, assignments, denies, ids, planes, scopes, tuples
+from tests.access.world import SUB, deny, grant, role
 
 DEPARTMENT = "Microsoft.Directory/CustomSecurityAttributes/Id:Org_Department"
 PLANES: tuple[Plane, ...] = ("control", "data")
@@ -89,28 +91,28 @@ def test_a_simulation_is_the_difference_of_decisions(world: World, change: Plann
     check_simulation(world, change)
 
 
-def check_simulation(world: World, change: PlannedChange) -> int:
+def check_simulation(world: World, change: PlannedChange, asked: tuple[str, ...] = SCOPES) -> int:
     before, after = CompiledWorld(world), CompiledWorld(changed(world, change))
     told = list(simulate(before, after, EVERY))
     for who in IDS:
         old, new = before.facts(who), after.facts(who)
-        for scope in SCOPES:
-            said = {(turn.action, turn.plane): (turn.before, turn.after) for turn in turns_at(told, who, scope)}
+        for scope in asked:
+            said = {(turn.action, turn.plane): (turn.before, turn.after) for turn in turns_at(told, who, scope, world.hierarchy)}
             truth = {
                 (action, plane): (standing(old, who, action, plane, scope), standing(new, who, action, plane, scope))
                 for action, plane in EVERY
             }
             assert said == {question: both for question, both in truth.items() if both[0] != both[1]}, (who, scope)
-    return len(IDS) * len(SCOPES) * len(EVERY)
+    return len(IDS) * len(asked) * len(EVERY)
 
 
-def turns_at(told: list[Shift], who: str, scope: str) -> tuple[Turn, ...]:
+def turns_at(told: list[Shift], who: str, scope: str, tree: Hierarchy = TREE) -> tuple[Turn, ...]:
     """What a reader of the answer takes it to say of one place: the nearest place above it that is named."""
     mine = {(shift.scope, shift.is_below): shift.turns for shift in told if who in shift.principals}
     key = scope.lower()
     if (key, False) in mine:
         return mine[key, False]
-    for above in TREE.chain(key)[1:]:
+    for above in tree.chain(key)[1:]:
         for place in ((above, True), (above, False)):
             if place in mine:
                 return mine[place]
@@ -139,8 +141,75 @@ READER = role(Permission(actions=("*/read",)), name="reader")
 def test_what_changes_at_a_hub_from_above_it_changes_nothing_at_a_project_elsewhere_that_inherits_its_roles() -> None:
     no = DenyAssignment("d0", "/subscriptions/S1/rg/hub", ("alice",), (Permission(data_actions=("*",)),))
     everything = role(Permission(actions=("*",), data_actions=("*",)), name="everything")
-    plan = PlannedChange((Assignment("a0", "alice", everything, "/providers/Microsoft.Management/managementGroups/mga"),))
+    plan = PlannedChange((Assignment("a0", "alice", everything, MGA),))
     assert check_simulation(built([], [no], (), (), frozenset(), frozenset()), plan) > 0
+
+
+MGA = f"{MG}mga"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["/subscriptions", "/subscriptions/S2/rg", "/providers/Microsoft.Management/managementGroups/mgb", "/"]
+)
+def test_what_reaches_a_hub_from_above_is_not_read_as_said_of_its_projects_whatever_stands_above_them(elsewhere: str) -> None:
+    """Found by the campaign below: a row above the project, of which nothing is told, hid that the hub's change ends there."""
+    data, everything = Permission(data_actions=("*",)), Permission(actions=("*",))
+    rows_ = [grant(role(data), "/subscriptions/S1/rg/hub", id="a01"), grant(role(Permission()), elsewhere, id="a02")]
+    plan = PlannedChange((grant(role(data, everything), MGA, id="a00"),))
+    world = built(rows_, [], (), (), frozenset(), frozenset())
+    assert check_simulation(world, plan) > 0
+    within = list(simulate(CompiledWorld(world), CompiledWorld(changed(world, plan)), EVERY, "/subscriptions/s1/rg/hub"))
+    assert [turn.action for turn in turns_at(within, "alice", "/subscriptions/s1/rg/hub/child")] == list(ACTIONS)
+    assert turns_at(within, "alice", "/subscriptions/s2/rg/p/child") == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "planned"),
+    [
+        (["/providers", f"{MG}root"], []),  # the role of both rows changes
+        (["/providers"], [f"{MG}root"]),
+        (["/subscriptions"], [f"{MG}mga"]),
+        (["/subscriptions"], [f"{MG}root", "/providers"]),
+        (["/subscriptions/s1/rg/hub"], [f"{MG}root", "/subscriptions/s2"]),
+        ([f"{MG}mga", "/subscriptions/s1/rg"], ["/"]),
+    ],
+)
+def test_what_is_said_of_one_place_is_not_read_as_said_of_another(before: list[str], planned: list[str]) -> None:
+    """Found by the campaign below: the ways up from a group and from its subscriptions, from a hub and from its projects, differ."""
+    everything = role(Permission(actions=("*",), data_actions=("*",)), name="r")
+    nothing = role(Permission(), name="r")
+    for given_role in (everything, nothing):
+        world = built([grant(given_role, at, id=f"a0{n}") for n, at in enumerate(before)], [], (), (), frozenset(), frozenset())
+        rows_ = tuple(grant(everything, at, id=f"a1{n}") for n, at in enumerate(planned))
+        assert check_simulation(world, PlannedChange(rows_)) > 0
+        assert check_simulation(world, PlannedChange(rows_, roles={"r": everything})) > 0
+        assert check_simulation(world, PlannedChange(rows_, removed=("a00",))) > 0
+
+
+def test_groups_that_hold_each_other_are_told_too() -> None:
+    world = World({"alice": Holder("alice")}, {}, (), hierarchy=Hierarchy({"x": "y", "y": "x"}, {"s1": "x", "s2": "y"}))
+    asked = (
+        "/",
+        "/providers",
+        f"{MG}x",
+        f"{MG}y",
+        f"{MG}y/child",
+        "/subscriptions",
+        "/subscriptions/s1",
+        "/subscriptions/s1/rg",
+        "/subscriptions/s2",
+    )
+    for standing_ in ((), ("/providers",), (f"{MG}y", "/subscriptions")):
+        here = msgspec.structs.replace(world, assignments=tuple(grant(READER, at, id=f"a{at}") for at in standing_))
+        for planned in ((f"{MG}x",), (f"{MG}y",), (f"{MG}x", f"{MG}y"), ("/providers", f"{MG}x"), ("/subscriptions", f"{MG}y")):
+            assert check_simulation(here, PlannedChange(tuple(grant(READER, at, id=f"n{at}") for at in planned)), asked) > 0
+
+
+def test_a_project_is_told_nothing_of_what_reaches_its_hub_although_nothing_stands_at_the_hub() -> None:
+    world = built([], [], (), (), frozenset(), frozenset())
+    plan = PlannedChange((grant(role(Permission(actions=("*",))), MGA, id="a00"),))
+    within = list(simulate(CompiledWorld(world), CompiledWorld(changed(world, plan)), EVERY, "/subscriptions/s1/rg/hub"))
+    assert [(shift.scope, len(shift.turns)) for shift in within] == [("/subscriptions/s1/rg/hub", 4), ("/subscriptions/s2/rg/p", 0)]
 
 
 def world_of(*given_rows: object, members: dict[str, tuple[str, ...]] | None = None, **attributes: str) -> CompiledWorld:
@@ -239,3 +308,137 @@ def test_roles_that_change_touch_their_holders() -> None:
     change = PlannedChange(roles={"r": Role("r", "r", (Permission(actions=("Jar/read",)),))})
     told = list(simulate(world, CompiledWorld(changed(world.world, change)), EVERY))
     assert [(shift.principals, [turn.action for turn in shift.turns]) for shift in told] == [(("alice",), ["Box/read", "Jar/read"])]
+
+
+def test_every_pattern_that_holds_at_a_place_is_told_denies_first() -> None:
+    both = role(Permission(("a/*",), ("a/b",), ("d/*",), ("d/e",), "1 NumericEquals 1"), Permission(actions=("c",)), name="both")
+    hub, project, child = "/subscriptions/s1/rg/hub", "/subscriptions/s2/rg/p", "/subscriptions/s2/rg/p/child"
+    rows_ = [
+        grant(both, hub, "1 NumericEquals 2", id="a2"),
+        grant(READER, child, id="a1"),
+        grant(READER, id="a3", to="bob"),
+        grant(READER, "/subscriptions/s3", id="a4"),
+        deny(project, id="d2", permission=Permission(actions=("x",))),
+        deny(project, id="d1", only_here=True),
+        deny(id="d3", principals=["bob"]),
+        DenyAssignment("d4", "/", ("alice",), READER.permissions, effect="audit"),
+    ]
+    facts = world_of(*rows_).facts("alice")
+    told = [(line.row.id, line.plane, line.pattern, line.less, line.conditions, line.path[-1]) for line in patterns_at(facts, child)]
+    conditions = ("1 NumericEquals 1", "1 NumericEquals 2")
+    assert told == [
+        ("d2", "control", "x", (), (), project),
+        ("a1", "control", "*/read", (), (), child),
+        ("a2", "control", "a/*", ("a/b",), conditions, hub),
+        ("a2", "data", "d/*", ("d/e",), conditions, hub),
+        ("a2", "control", "c", (), ("1 NumericEquals 2",), hub),
+    ]
+    assert next(line.way for line in patterns_at(facts, child)) == "a scope above it"
+    assert [line.row.id for line in patterns_at(facts, project)] == ["d1", "d1", "d2", "a2", "a2", "a2"]
+
+
+def test_the_ways_of_one_principal_come_by_id_with_their_conditions_once() -> None:
+    guarded = role(Permission(actions=("*",), condition="1 NumericEquals 1"), Permission(actions=("Jar/*",), condition="("), name="guarded")
+    rows_ = [grant(guarded, id="a2", to="g1", condition="1 NumericEquals 1"), grant(READER, id="a1"), grant(READER, id="a0", to="bob")]
+    reach = who_can(Ask("", "Box/read", "/subscriptions/s1"), world_of(*rows_, members={"g1": ("alice",)}))
+    assert [(way.assignment.id, way.groups, way.conditions) for way in reach.ways("alice")] == [
+        ("a1", (), ()),
+        ("a2", ("g1",), ("1 NumericEquals 1",)),
+    ]
+    assert {who: verdict.deciding for who, verdict in reach.verdicts.items()} == {"alice": ("a1",), "bob": ("a0",), "g1": ("a2",)}
+
+
+def test_no_more_roles_are_named_than_are_asked_for_and_stars_and_names_break_ties() -> None:
+    given = [
+        role(Permission(actions=(text,)), name=name) for name, text in (("d", "Box/r*"), ("c", "Box/read"), ("b", "Box/read"), ("a", "*"))
+    ]
+    assert [each.name for each in smallest_roles("Box/read", "control", given, EVERY)] == ["b", "c", "d"]
+    assert [each.name for each in smallest_roles("Box/read", "control", given, EVERY, most=4)] == ["b", "c", "d", "a"]
+
+
+def spots(told: list[Shift]) -> list[tuple[str, bool, int]]:
+    return [(shift.scope, shift.is_below, len(shift.turns)) for shift in told]
+
+
+def test_a_plan_names_a_place_again_only_where_it_says_something_else() -> None:
+    jars = role(Permission(actions=("Jar/read",)), name="jars")
+    world = world_of(grant(jars, "/subscriptions/s1/rg", id="a1"), grant(READER, "/subscriptions/s1/rg", id="a2", to="bob"))
+    more = PlannedChange((grant(role(Permission(actions=("Box/write",))), "/subscriptions/s1", id="new"),))
+    assert spots(list(simulate(world, CompiledWorld(changed(world.world, more)), EVERY))) == [("/subscriptions/s1", False, 1)]
+    everything = world_of(grant(role(Permission(actions=("*",))), "/subscriptions/s1"))
+    alone = PlannedChange(denies=(deny("/subscriptions/s1/rg", only_here=True),))
+    assert spots(list(simulate(everything, CompiledWorld(changed(everything.world, alone)), EVERY))) == [
+        ("/subscriptions/s1/rg", False, 4),
+        ("/subscriptions/s1/rg", True, 0),
+    ]
+
+
+def test_a_plan_is_told_for_one_place_and_what_lies_or_inherits_below_it() -> None:
+    world = world_of()
+    plan = PlannedChange((grant(READER, "/subscriptions/s1", id="n1"), grant(READER, "/subscriptions/s2", id="n2", to="bob")))
+    after = CompiledWorld(changed(world.world, plan))
+    whole = spots(list(simulate(world, after, EVERY)))
+    assert ("/subscriptions/s2", False, 2) in whole
+    within = list(simulate(world, after, EVERY, "/subscriptions/S1/rg"))
+    assert [(shift.principals, shift.scope) for shift in within] == [(("alice",), "/subscriptions/s1/rg")]
+    with pytest.raises(Invalid):
+        list(simulate(world, after, EVERY, "//"))
+
+
+def test_those_who_are_alike_are_told_together_and_others_apart() -> None:
+    world = world_of(members={"g1": ("alice", "bob")}, alice="Chemistry", bob="Chemistry")
+    plan = PlannedChange((grant(READER, to="g1", id="n1"),))
+    assert [shift.principals for shift in simulate(world, CompiledWorld(changed(world.world, plan)), EVERY)] == [("alice", "bob"), ("g1",)]
+    apart = world_of(members={"g1": ("alice", "bob")}, alice="Chemistry", bob="Physics")
+    told = [shift.principals for shift in simulate(apart, CompiledWorld(changed(apart.world, plan)), EVERY)]
+    assert told == [("alice",), ("bob",), ("g1",)]
+
+
+def test_a_row_that_is_planned_replaces_the_one_of_its_id_whatever_its_case() -> None:
+    world = world_of(grant(READER, id="A1"), deny(id="D1"))
+    plan = PlannedChange((grant(READER, SUB, id="a1"),), (deny(SUB, id="d1"),))
+    after = changed(world.world, plan)
+    assert [(row.id, row.scope) for row in (*after.assignments, *after.denies)] == [("a1", SUB), ("d1", SUB)]
+    gone = changed(world.world, PlannedChange(removed=("a1", "d1"), members={"G1": ("ALICE",)}))
+    assert (gone.assignments, gone.denies, gone.members) == ((), (), {"g1": ("alice",)})
+
+
+def test_a_deny_for_one_scope_alone_leaves_those_who_ask_about_its_children() -> None:
+    world = world_of(grant(READER), grant(READER, id="a2", to="bob"), deny(SUB, only_here=True))
+    assert list(who_can(Ask("", "Box/read", SUB), world).verdicts) == ["bob"]
+    assert list(who_can(Ask("", "Box/read", f"{SUB}/x"), world).verdicts) == ["alice", "bob"]
+
+
+def test_what_does_not_count_now_gives_nobody_anything() -> None:
+    start, end = "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z"
+    rows_ = (Assignment("a1", "alice", READER, "/", starts=start, ends=end), Assignment("a2", "bob", READER, "/", starts=end))
+    holders = {id_: Holder(id_) for id_ in IDS}
+
+    def can(moment: str | None) -> list[str]:
+        return list(who_can(Ask("", "Box/read", "/"), CompiledWorld(World(holders, {}, rows_, moment=moment))).verdicts)
+
+    assert [can(None), can("2026-12-31T23:59:59Z"), can(start), can(end)] == [[], [], ["alice"], ["bob"]]
+    facts = CompiledWorld(World(holders, {}, rows_, version=7, moment=start)).facts("alice").facts
+    assert (facts.moment, facts.version) == (start, 7)
+
+
+def test_an_audit_takes_nothing_from_anybody_and_who_is_off_or_unknown_can_nothing() -> None:
+    audit = DenyAssignment("d1", "/", ("alice",), READER.permissions, effect="audit")
+    assert list(who_can(Ask("", "Box/read", "/"), world_of(grant(READER), audit)).verdicts) == ["alice"]
+    holders = {"alice": Holder("alice", is_enabled=False), "bob": Holder("bob")}
+    rows_ = (grant(READER), grant(READER, id="a2", to="bob"), grant(READER, id="a3", to="ghost"))
+    world = CompiledWorld(World(holders, {}, rows_))
+    assert list(who_can(Ask("", "Box/read", "/"), world).verdicts) == ["bob"]
+    assert [decide(Ask(who, "Box/read", "/"), world.facts(who)).reason for who in ("alice", "ghost")] == [
+        "disabled_principal",
+        "unknown_principal",
+    ]
+
+
+def test_the_shortest_way_through_groups_is_told() -> None:
+    members = {"g1": ("alice",), "g2": ("g1", "g3"), "g3": ("alice", "g2"), "g4": ("g2",)}
+    world = CompiledWorld(World({}, members, ()))
+    assert world.nesting("alice", "g4") in {("g1", "g2", "g4"), ("g3", "g2", "g4")}
+    assert (world.nesting("alice", "g1"), world.nesting("alice", "alice"), world.nesting("g4", "g1")) == (("g1",), (), ())
+    assert world.above("alice") == {"alice", "g1", "g2", "g3", "g4"}
+    assert world.below("g4") == {"g4", "g2", "g1", "g3", "alice"}

@@ -117,8 +117,8 @@ def test_the_way_names_the_heir() -> None:
     key = "/subscriptions/s1/p/x"
     assert tree.way(key, key) == "the scope itself"
     assert tree.way(key, "/") == tree.way(key, "/subscriptions/s1") == "a scope above it"
-    assert "management group" in tree.way(key, "/providers/microsoft.management/managementgroups/root")
-    assert "'/subscriptions/s1/p' inherits" in tree.way(key, "/subscriptions/s2/hub")
+    assert tree.way(key, "/providers/microsoft.management/managementgroups/root") == "a management group above it"
+    assert tree.way(key, "/subscriptions/s2/hub") == "a scope whose roles '/subscriptions/s1/p' inherits"
 
 
 def test_a_chain_names_each_scope_once() -> None:
@@ -148,3 +148,28 @@ def test_what_holds_at_a_management_group_by_its_path_alone_does_not_hold_for_it
 def test_a_refused_scope_is_told_why(scope: str, complaint: str) -> None:
     with pytest.raises(Invalid, match=complaint):
         scope_key(scope)
+
+
+def test_the_path_names_what_one_passes_on_the_way_up_and_nothing_beyond() -> None:
+    groups = "/providers/microsoft.management/managementgroups"
+    tree = Hierarchy({"mga": "root"}, {"s1": "mga"}, {"/subscriptions/s1/p": ("/subscriptions/s2/Hub",)})
+    key, project, sub = "/subscriptions/s1/p/x", "/subscriptions/s1/p", "/subscriptions/s1"
+    assert tree.path(key, key) == (key,)
+    assert tree.path(key, sub) == (key, project, sub)
+    assert tree.path(key, "/") == (key, project, sub, "/subscriptions", "/")
+    assert tree.path(key, f"{groups}/mga") == (key, project, sub, "/subscriptions", f"{groups}/mga")
+    assert tree.path(key, f"{groups}/root") == (key, project, sub, "/subscriptions", f"{groups}/mga", f"{groups}/root")
+    assert tree.path(key, "/subscriptions/s2/hub") == (key, project, "/subscriptions/s2/hub")
+    assert tree.extra_parents(project) == ("/subscriptions/s2/hub",)
+    assert tree.extra_parents(key) == ()
+
+
+def test_what_lies_below_a_management_group_by_its_path_has_the_groups_above_it_in_its_chain() -> None:
+    groups = "/providers/microsoft.management/managementgroups"
+    tree = Hierarchy({"mga": "mgb", "mgb": "root"}, {"s1": "mga"})
+    above = (f"{groups}/mga", groups, "/providers/microsoft.management", "/providers", f"{groups}/mgb", f"{groups}/root", "/")
+    assert tree.chain(f"{groups}/mga/x") == (f"{groups}/mga/x", *above)
+    assert tree.chain(f"{groups}/mga") == above
+    assert tree.chain(groups) == (groups, "/providers/microsoft.management", "/providers", "/")
+    assert tree.chain("/subscriptions") == ("/subscriptions", "/")
+    assert tree.chain("/subscriptions/s9/x") == ("/subscriptions/s9/x", "/subscriptions/s9", "/subscriptions", "/")

@@ -66,6 +66,10 @@ def test_a_disagreement_names_file_line_and_reason(tmp_path: Path) -> None:
             '{"id": "B", "as": [["a", "Raeder", "S1"]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}',
             "no role is called 'Raeder'",
         ),
+        (
+            '{"id": "B", "as": [["a", "Reader", "S1", null, null, null, null]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}',
+            "as[0]: write [principal, role, scope], then perhaps a condition, a start and an end (null: none)",
+        ),
         ('{"id": "B", "as": [["a", "Reader"]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}', "as[0]: write [principal"),
         (
             '{"id": "B", "as": [["a", "Reader", "S1", "PSK(x)"]], "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}',
@@ -87,6 +91,7 @@ def test_a_broken_line_does_not_hide_the_others(tmp_path: Path) -> None:
     good = '{"id": "G", "rq": {"p": "a", "a": "X/read", "s": "S1"}, "x": "deny"}'
     report = run(tmp_path, f"{good}\n{{broken\n{good}")
     assert str(report) == "2 of 3 agree"
+    assert str(run(tmp_path, f"{{broken\n{good}")) == "1 of 2 agree"
     assert report.disagreements[0].id == "line 2"
 
 

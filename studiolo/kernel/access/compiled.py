@@ -7,6 +7,9 @@ lead to a plan, each kept under what it depends on:
     condition x action      what is left to ask of attributes           shared by all principals
     scope x action          the grants and denies that stand there      per principal
     chain x action          the plan: all that stands on the chain      per principal
+
+The plan is found again by the text of the ask: by its scope if that one counts for itself, else by the scope above it,
+whose children, seen before or not, share one plan.
 """
 
 from __future__ import annotations
@@ -22,14 +25,17 @@ from studiolo.kernel.access.conditions import Condition
 from studiolo.kernel.access.grants import EVERYONE, Assignment, DenyAssignment, Facts
 from studiolo.kernel.access.patterns import action_key
 from studiolo.kernel.access.plans import Plan, Reason, Term, Verdict, assembled, in_order
-from studiolo.kernel.access.scopes import scope_key
+from studiolo.kernel.access.scopes import DEEPEST_GROUPED, is_name, scope_key
 from studiolo.kernel.access.spelling import folded
 
 _MOST_PLANS = 4096
 _MOST_LOCAL = 16384
+_MOST_FAMILIES = 1024
 
 K = TypeVar("K")
 V = TypeVar("V")
+Asked: TypeAlias = tuple[str, str, Plane, str, tuple[str, ...]]
+"""Principal, action, plane, scope and sub-operations, as they were written."""
 Question: TypeAlias = tuple[Plane, str, tuple[str, ...]]
 """Plane, action (its key) and sub-operations."""
 
@@ -42,6 +48,13 @@ class Local(msgspec.Struct, frozen=True, eq=False):
     here: tuple[Term, ...]
 
 
+class Family(msgspec.Struct, frozen=True, eq=False):
+    """The plan for every child of one scope (`parent`, a key) at which nothing stands that is the child's own."""
+
+    parent: str
+    plan: Plan
+
+
 class CompiledFacts:
     """The facts about one principal, ready for `decide`, `visible` and `explain`.
 
@@ -50,7 +63,7 @@ class CompiledFacts:
             only scopes that can be; to pass over a deny assignment would open what it closes.
     """
 
-    __slots__ = ("_answers", "_doors", "_locals", "_plans", "_rows", "facts", "ids")
+    __slots__ = ("_answers", "_doors", "_families", "_locals", "_plans", "_rows", "facts", "ids")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
@@ -59,7 +72,8 @@ class CompiledFacts:
         self._doors: dict[tuple[str, str, Plane], str | Verdict] = {}
         self._locals: dict[tuple[str, Question], Local] = {}
         self._plans: dict[tuple[tuple[str, ...], bool, Question], Plan] = {}
-        self._answers: dict[tuple[str, str, Plane, str, tuple[str, ...]], Plan] = {}
+        self._answers: dict[Asked, Plan] = {}
+        self._families: dict[Asked, Family] = {}
         for assignment in facts.assignments:
             key = scope_key(assignment.scope)
             if folded(assignment.principal_id) in self.ids and assignment.timing(facts.moment) == "now":
@@ -100,12 +114,13 @@ class CompiledFacts:
         Raises:
             Invalid: the scope or the action is malformed (codes `InvalidScope`, `InvalidAction`).
         """
-        question = (ask.principal, ask.action, ask.plane, ask.scope, ask.sub_operations)
-        found = self._answers.get(question)
-        if found is None:
-            found = self._plan(ask)
-            _remember(self._answers, question, found, _MOST_PLANS)
-        return found
+        parent, _, name = ask.scope.rpartition("/")
+        family = self._families.get((ask.principal, ask.action, ask.plane, parent, ask.sub_operations))
+        if family is not None and is_name(name) and not self._stands_alone(f"{family.parent}/{name.lower()}"):
+            return family.plan
+        asked = (ask.principal, ask.action, ask.plane, ask.scope, ask.sub_operations)
+        found = self._answers.get(asked)
+        return self._plan(ask) if found is None else found
 
     def local(self, key: str, question: Question) -> Local:
         """What stands at the scope with this key."""
@@ -127,9 +142,21 @@ class CompiledFacts:
     def _plan(self, ask: Ask) -> Plan:
         key = scope_key(ask.scope)
         action = self.door(ask.principal, ask.action, ask.plane)
-        if isinstance(action, Verdict):
-            return Plan(action)
-        question = (ask.plane, action, ask.sub_operations)
+        found = Plan(action) if isinstance(action, Verdict) else self._along(key, (ask.plane, action, ask.sub_operations))
+        parent, _, name = ask.scope.rpartition("/")
+        # A family needs a scope that brings no management group into the chain, and a text that is the parent's.
+        if name and key.count("/") > DEEPEST_GROUPED and not self._stands_alone(key):
+            family = Family(key.rpartition("/")[0], found)
+            _remember(self._families, (ask.principal, ask.action, ask.plane, parent, ask.sub_operations), family, _MOST_FAMILIES)
+        else:
+            _remember(self._answers, (ask.principal, ask.action, ask.plane, ask.scope, ask.sub_operations), found, _MOST_PLANS)
+        return found
+
+    def _stands_alone(self, key: str) -> bool:
+        """Whether something holds at a scope that holds not at its siblings: a row, or roles that it inherits."""
+        return key in self._rows or bool(self.facts.hierarchy.extra_parents(key))
+
+    def _along(self, key: str, question: Question) -> Plan:
         rows = self._rows
         # Scopes without rows say nothing, so all scopes below the same ones with rows share a plan.
         above = tuple(each for each in self.facts.hierarchy.chain(key) if each in rows)

@@ -32,8 +32,8 @@ class ConditionNote(msgspec.Struct, frozen=True):
 
     text: str
     value: Truth
-    obstacles: tuple[AtomOutcome, ...] = ()
-    problem: str = ""
+    obstacles: tuple[AtomOutcome, ...]
+    problem: str
 
 
 class BlockNote(msgspec.Struct, frozen=True):

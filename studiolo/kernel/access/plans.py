@@ -45,7 +45,10 @@ class Term(msgspec.Struct, frozen=True, eq=False):
 
     def grants(self, ask: Ask) -> bool:
         """Whether an assignment grants: all of its conditions are True. What is unknown does not grant."""
-        return all(run(ask) is True for run in self.runs)
+        for run in self.runs:  # noqa: SIM110 # a generator takes twice the time, and this is asked most
+            if run(ask) is not True:
+                return False
+        return True
 
     def denies(self, ask: Ask) -> bool:
         """Whether a deny assignment applies: none of its conditions is False. What is unknown denies."""
@@ -55,7 +58,7 @@ class Term(msgspec.Struct, frozen=True, eq=False):
 class Shortlist:
     """Grants in the order of their ids, asked for the first that holds.
 
-    Many conditions that need one attribute to be, or to start with, different constants (`StringStartsWith
+    Many conditions that need one attribute to be, to start with or to hold different constants (`StringStartsWith
     '{project}-'`) share a table: one look tells which few of them are worth evaluating.
     """
 
@@ -73,9 +76,11 @@ class Shortlist:
 
     def first(self, ask: Ask) -> Verdict | None:
         """The verdict of the lowest id that grants, or None."""
-        hits = [term for table in self._tables for term in table.hits(ask)]
-        hits.sort(key=_by_id)
-        best = next((term for term in hits if term.grants(ask)), None)
+        best: Term | None = None
+        for table in self._tables:
+            for term in table.hits(ask):
+                if (best is None or term.id < best.id) and term.grants(ask):
+                    best = term
         for term in self._plain:
             if best is not None and best.id < term.id:
                 break
@@ -85,29 +90,37 @@ class Shortlist:
 
 
 class _Table:
-    """Terms that need one attribute to be a constant or to start with it: by constant, prefixes by length first."""
+    """Terms that need one attribute to be a constant, to start with it or to hold it: by constant, parts by length first."""
 
-    __slots__ = ("_by_length", "_equal", "_value")
+    __slots__ = ("_anywhere", "_start", "_value", "_whole")
 
     def __init__(self, group: Sequence[tuple[Probe, Term]]) -> None:
         self._value = group[0][0].value
-        self._equal: dict[object, list[Term]] = {}
-        self._by_length: dict[int, dict[str, list[Term]]] = {}
+        self._whole: dict[object, list[Term]] = {}
+        self._start: dict[int, dict[str, list[Term]]] = {}
+        self._anywhere: dict[int, dict[str, list[Term]]] = {}
         for probe, term in group:
-            if probe.is_prefix and isinstance(probe.constant, str):
-                self._by_length.setdefault(len(probe.constant), {}).setdefault(probe.constant, []).append(term)
+            constant = probe.constant
+            if probe.place == "whole" or not isinstance(constant, str):
+                self._whole.setdefault(constant, []).append(term)
             else:
-                self._equal.setdefault(probe.constant, []).append(term)
+                parts = self._start if probe.place == "start" else self._anywhere
+                parts.setdefault(len(constant), {}).setdefault(constant, []).append(term)
 
     def hits(self, ask: Ask) -> list[Term]:
         """Every term that may hold for this ask."""
         value = self._value(ask)
         if value is None:
             return []
-        found = list(self._equal.get(value, ()))
+        found = list(self._whole.get(value, ()))
         if isinstance(value, str):
-            for length, terms in self._by_length.items():
+            for length, terms in self._start.items():
                 found.extend(terms.get(value[:length], ()))
+            for length, terms in self._anywhere.items():
+                for at in range(len(value) - length + 1):
+                    part = value[at : at + length]
+                    if part in terms and value.find(part) == at:  # once, however often it is there
+                        found.extend(terms[part])
         return found
 
 

@@ -15,8 +15,11 @@ from studiolo.kernel.faults import Invalid
 ROOT = "/"
 MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
 SUBSCRIPTIONS = "/subscriptions/"
+DEEPEST_GROUPED = 4
+"""How many segments the longest scope has at which a management group comes into the chain: that of such a group."""
 
 _LEGAL = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[ -$&-.0-\[\]-~]+)+")
+_NAME = re.compile(r"(?!\.{1,2}\Z)[ -$&-.0-\[\]-~]+")
 _FORBIDDEN = re.compile(r"[^ -~]|[%\\]")
 
 
@@ -33,6 +36,11 @@ def scope_key(scope: str) -> str:
     if _LEGAL.fullmatch(path) is None:
         raise Invalid(f"'{scope[:200]}' is not a scope: {_complaint(path)}.", code="InvalidScope", target="scope")
     return path.lower()
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a segment of a scope."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _complaint(path: str) -> str:
@@ -103,6 +111,10 @@ class Hierarchy:
         if ROOT not in found:
             found.append(ROOT)
         return tuple(found)
+
+    def extra_parents(self, key: str) -> tuple[str, ...]:
+        """The extra parents of a scope itself, not those of what it lies below."""
+        return self._extra.get(key, ())
 
     def heirs(self, key: str) -> list[str]:
         """The fewest keys such that a scope is in the reach of `key` if and only if one of them is a prefix of it."""

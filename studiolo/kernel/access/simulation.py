@@ -154,33 +154,64 @@ class _Comparison:
         self._actions = actions
         self._hierarchy = found.before.world.hierarchy
         standing = {*found.scopes, *self._facts[0].scopes, *self._facts[1].scopes}
-        every = {within, *standing, *(heir for scope in standing for heir in self._hierarchy.heirs(scope))}
+        every = self._with_heirs({within, *standing})
         inside = frozenset(self._hierarchy.heirs(within))
         self._places = {place for place in every if not inside.isdisjoint([*prefixes(place), ROOT])}
         reached = {place for place in self._places if not found.scopes.isdisjoint(self._hierarchy.chain(place))}
         # A scope that inherits from a reached one may lie below none of the touched ones; what is said above must end there.
-        self._concerned = [place for place in self._places if not reached.isdisjoint(self._hierarchy.chain(place))]
+        self._concerned = {place for place in self._places if not reached.isdisjoint(self._hierarchy.chain(place))}
         self._below: dict[str, tuple[Turn, ...]] = {}
+        self._named: dict[str, bool | None] = {}
+        self._relied: set[str] = set()
 
     def shifts(self, principals: tuple[str, ...]) -> Iterator[Shift]:
         """What changes, by place; places that only repeat what is said above them are left out."""
         for place in sorted(self._concerned):
-            above = self._nearest(place)
-            said = self._beneath(above) if above is not None else ()
+            if not self._is_named(place):
+                continue
             here, beneath = self._turns(place), self._beneath(place)
-            if here != said or here != beneath:
-                yield Shift(principals, place, is_below=False, turns=here)
+            yield Shift(principals, place, is_below=False, turns=here)
             if here != beneath:
                 yield Shift(principals, place, is_below=True, turns=beneath)
+
+    def _is_named(self, place: str) -> bool:
+        """Whether a place has to be named: unnamed it would be taken for something else, or what is below it for the place itself."""
+        found = self._named.get(place)
+        if found is None:
+            self._named[place] = None
+            here = self._turns(place)
+            is_told = here == self._read(place) and here == self._beneath(place)
+            found = self._named[place] = not is_told or place in self._relied
+        return found
+
+    def _read(self, place: str) -> tuple[Turn, ...]:
+        """What the nearest named place above says of an unnamed one.
+
+        The ways up from a scope and from what stands above it differ (a project's leads over its hub, a subscription's over
+        its management groups), so that the nearest of all places is not enough.
+        """
+        for above in self._hierarchy.chain(place)[1:]:
+            if above not in self._concerned:
+                continue
+            if above in self._named and self._named[above] is None:  # groups in a circle: the one that was asked about is named
+                self._relied.add(above)
+                return self._beneath(above)
+            if self._is_named(above):
+                return self._beneath(above)
+        return ()
+
+    def _with_heirs(self, scopes: set[str]) -> set[str]:
+        found: set[str] = set()
+        while scopes:
+            found |= scopes
+            scopes = {heir for scope in scopes for heir in self._hierarchy.heirs(scope)} - found
+        return found
 
     def _beneath(self, place: str) -> tuple[Turn, ...]:
         found = self._below.get(place)
         if found is None:
             found = self._below[place] = self._turns(("" if place == ROOT else place) + _BELOW)
         return found
-
-    def _nearest(self, place: str) -> str | None:
-        return next((above for above in self._hierarchy.chain(place)[1:] if above in self._places), None)
 
     def _turns(self, scope: str) -> tuple[Turn, ...]:
         turns: list[Turn] = []

@@ -68,19 +68,21 @@ def run(seeds: Iterable[int]) -> Tally:
 
 
 def run_seed(seed: int, tally: Tally) -> None:
-    """One world: its questions, the same with the rows in another order, and some lists."""
+    """One world: its questions, the same with the rows and the questions in another order, and some lists."""
     maker = Maker(seed)
     world = maker.world()
     engine, shuffled = Engine(world), Engine(world, shuffle=seed)
-    for number in range(QUESTIONS):
-        asked = maker.question()
+    told: list[tuple[Question, Told]] = []
+    for asked in [maker.question() for _ in range(QUESTIONS)]:
         answer = decide(world, asked)
         expected = (answer.outcome, "" if answer.outcome == "reject" else answer.because, answer.id)
         tally.decisions += 1
         tally.outcomes[answer.outcome] += 1
         tally.reasons[answer.because] += 1
         tally.notes.update(answer.notes)
-        for each in (engine, shuffled) if number % 5 == 0 else (engine,):
+        told.append((asked, expected))
+    for each, questions in ((engine, told), (shuffled, reversed(told))):
+        for asked, expected in questions:
             found = each.decide(asked)
             if found != expected:
                 tally.mismatches.append(Mismatch(seed, asked, expected, found, world))
@@ -96,11 +98,11 @@ def run_list(seed: int, maker: Maker, world: World, engine: Engine, tally: Tally
         listed = names.segments(asked.scope)
     except names.MalformedError:
         return
-    shown = engine.visible(asked.principal, asked.action, asked.scope, data=asked.data)
+    shown = engine.visible(asked)
     for scope in SCOPES:
         if listed not in names.ancestors(names.segments(scope), world.group_parents, world.subscription_groups, {}):
             continue
-        one = Question(asked.principal, asked.action, scope, asked.data)
+        one = Question(asked.principal, asked.action, scope, asked.data, moment=asked.moment)
         expected = decide(world, one).outcome
         found = "allow" if shown.admits(scope) else "deny"
         tally.listed += 1

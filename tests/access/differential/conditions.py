@@ -127,7 +127,7 @@ class Writer:
             quantifier = chance.choice(QUANTIFIERS)  # also where none is taken
         like = "Like" in name
         is_set = bool(quantifier) or chance.random() < 0.02
-        if chance.random() < 0.15:  # equal sides, which chance alone rarely makes
+        if chance.random() < 0.2:  # equal sides, which chance alone rarely makes
             one = self.literal(family, like=like)
             return f"{one} {quantifier}{':' if quantifier else ''}{self.cased(name)} {one}"
         left = self.attribute(family) if chance.random() < 0.85 else self.written(family, is_set=is_set)

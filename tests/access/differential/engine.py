@@ -29,7 +29,10 @@ class Engine:
     def __init__(self, world: judge.World, shuffle: int | None = None) -> None:
         self.world = world
         roles = {name: Role(name, name, tuple(map(_permission, blocks))) for name, blocks in world.roles.items()}
-        rows = [Assignment(one.id, one.principal, roles[one.role], one.scope, one.condition, one.version) for one in world.assignments]
+        rows = [
+            Assignment(one.id, one.principal, roles[one.role], one.scope, one.condition, one.version, one.starts, one.ends)
+            for one in world.assignments
+        ]
         denies = [_deny(one) for one in world.denials]
         if shuffle is not None:
             random.Random(shuffle).shuffle(rows)
@@ -40,11 +43,11 @@ class Engine:
             for member in members:
                 self._memberships.setdefault(member, []).append(group)
         self._hierarchy = Hierarchy(world.group_parents, world.subscription_groups, world.inherited_roles)
-        self._facts: dict[str, CompiledFacts] = {}
+        self._facts: dict[tuple[str, str | None], CompiledFacts] = {}
 
-    def facts(self, principal: str) -> CompiledFacts:
-        if principal not in self._facts:
-            self._facts[principal] = CompiledFacts(
+    def facts(self, principal: str, moment: str | None) -> CompiledFacts:
+        if (principal, moment) not in self._facts:
+            self._facts[principal, moment] = CompiledFacts(
                 Facts(
                     known=principal in self.world.enabled,
                     enabled=self.world.enabled.get(principal, False),
@@ -53,9 +56,10 @@ class Engine:
                     denies=self._denies,
                     hierarchy=self._hierarchy,
                     known_actions=self._knows if self.world.operations is not None else None,
+                    moment=moment,
                 )
             )
-        return self._facts[principal]
+        return self._facts[principal, moment]
 
     def _knows(self, action: str, plane: Plane) -> bool:
         return self.world.operations is not None and (action, plane == "data") in self.world.operations
@@ -63,14 +67,14 @@ class Engine:
     def decide(self, asked: judge.Question) -> Told:
         """What the engine says, in the second opinion's words."""
         try:
-            verdict = decide(ask(asked), self.facts(asked.principal))
+            verdict = decide(ask(asked), self.facts(asked.principal, asked.moment))
         except Invalid:
             return "reject", "", None
         return "allow" if verdict.allowed else "deny", BECAUSE[verdict.reason], next(iter(verdict.deciding), None)
 
-    def visible(self, principal: str, action: str, scope: str, *, data: bool) -> Filter:
-        """The engine's filter for a list."""
-        return visible(self.facts(principal), action, plane(data=data), scope)
+    def visible(self, asked: judge.Question) -> Filter:
+        """The engine's filter for a list at and below the scope of a question."""
+        return visible(self.facts(asked.principal, asked.moment), asked.action, plane(data=asked.data), asked.scope)
 
 
 def plane(*, data: bool) -> Plane:

@@ -77,6 +77,8 @@ NO_MOMENTS = (
     *("2023-05-01T13:00:00.Z", "2023-05-01T13:00:00.00000001Z", "2023-13-01T00:00:00Z", "2023-00-01T00:00:00Z", "2023-05-01T13:00:00Z "),
     *("2023-05-01T13:00Z", "0000-01-01T00:00:00Z", "2023-5-1T13:00:00Z", "\u0662023-05-01T13:00:00Z", "2023-05-00T13:00:00Z", "now"),
 )
+CLOSE = MOMENTS[:7]
+"""Moments that are the same, or a few ticks apart: for the bounds of schedules and the clocks that meet them."""
 GUIDS = (
     *("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "8E3AF657-A8FF-443C-A75C-2FE8C4BCB635", "8e3af657a8ff443ca75c2fe8c4bcb635"),
     *("acdd72a7-3385-48ef-bd42-f606fba81ae7", "ACDD72A7338548EFBD42F606FBA81AE7", "00000000-0000-0000-0000-000000000000"),

@@ -40,6 +40,7 @@ class Maker:
         self.chance = random.Random(seed)
         self.palette = values.Palette(self.chance)
         self.writer = Writer(self.chance, self.palette, tuple(self.pattern() for _ in range(5)), SUB_PATTERNS)
+        self.moments = self.chance.sample(values.CLOSE, 3)
         self.bags = {source: [self.bag(source) for _ in range(6)] for source in ("Request", "Resource", "Principal", "Environment")}
         # Each seed looks at one operator closely, so that a few hundred seeds reach every value of every operator.
         self.label = LABELS[seed % len(LABELS)]
@@ -84,7 +85,21 @@ class Maker:
         chance = self.chance
         who = chance.choice((*USERS, *GROUPS))
         condition = self.condition(0.6)
-        return Assignment(id, who, chance.choice(("r0", "r1", "r2", "r3", "r4")), self.place(), condition, self.version())
+        role, place, version = chance.choice(("r0", "r1", "r2", "r3", "r4")), self.place(), self.version()
+        return Assignment(id, who, role, place, condition, version, *((self.bound(), self.bound()) if chance.random() < 0.4 else ()))
+
+    def bound(self) -> str | None:
+        """The start or the end of a schedule, close to the moments of the questions."""
+        drawn = self.chance.random()
+        if drawn < 0.35:
+            return None
+        return self.chance.choice(values.NO_MOMENTS if drawn < 0.4 else values.CLOSE)
+
+    def moment(self) -> str | None:
+        """What the clock of whoever answers says."""
+        drawn = self.chance.random()
+        # Mostly one and the same, so that the same facts are asked more than once.
+        return None if drawn < 0.04 else self.moments[0] if drawn < 0.6 else self.chance.choice(self.moments)
 
     def denial(self, id: str) -> Denial:
         chance = self.chance
@@ -158,7 +173,7 @@ class Maker:
         data = chance.random() < 0.5
         sub_operations = tuple(chance.sample(SUB_OPERATIONS, chance.choice((0, 0, 0, 1, 2))))
         bags = {source: chance.choice(drawn) for source, drawn in self.bags.items() if chance.random() < 0.95}
-        return Question(who, action, scope, data, sub_operations, bags)
+        return Question(who, action, scope, data, sub_operations, bags, self.moment())
 
     def bag(self, source: str) -> Bag:
         chance = self.chance

@@ -1,9 +1,9 @@
-"""Section 4: the decision."""
+"""Section 4: the decision, and our own schedules of assignments (decision 0009)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.access.oracle import names
+from tests.access.oracle import names, text
 from tests.access.oracle.grammar import UnreadableError
 from tests.access.oracle.truth import Bag, Circumstances, Truth, truth_of
 
@@ -22,7 +22,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A role for a principal at a scope."""
+    """A role for a principal at a scope, perhaps only from one moment on and only before another."""
 
     id: str
     principal: str
@@ -30,6 +30,8 @@ class Assignment:
     scope: str
     condition: str | None = None
     version: str = "2.0"
+    starts: str | None = None
+    ends: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class World:
 
 @dataclass(frozen=True)
 class Question:
-    """May this principal do this here?"""
+    """May this principal do this here? `moment` is what the clock of whoever answers says."""
 
     principal: str
     action: str
@@ -73,6 +75,7 @@ class Question:
     data: bool = False
     sub_operations: tuple[str, ...] = ()
     bags: Mapping[str, Bag] = field(default_factory=dict[str, Bag])
+    moment: str | None = None
 
 
 @dataclass
@@ -205,4 +208,34 @@ def grants(world: World, one: Assignment, asked: Question, above: set[tuple[str,
         if one.condition is not None:
             notes.add(f"assignment condition {of_assignment.value}")
         found = found or (of_block is Truth.TRUE and of_assignment is Truth.TRUE)
-    return found
+    return found and in_force(one, asked.moment, notes)
+
+
+def in_force(one: Assignment, moment: str | None, notes: set[str]) -> bool:
+    """Say whether an assignment counts at a moment: from its start on, and at its end no longer.
+
+    What has a bound does not count where the moment is not known, or where the bound cannot be read.
+    """
+    if one.starts is None and one.ends is None:
+        return True
+    now = instant(moment)
+    if now is None:
+        notes.add("schedule: no moment")
+        return False
+    counts = True
+    for name, bound, right in (("start", one.starts, {"at", "after"}), ("end", one.ends, {"before"})):
+        if bound is None:
+            continue
+        then = instant(bound)
+        side = "unreadable" if then is None else "before" if now < then else "at" if now == then else "after"
+        notes.add(f"schedule: {side} {name}" if side == "unreadable" else f"schedule: {side} the {name}")
+        counts = counts and side in right
+    return counts
+
+
+def instant(written: str | None) -> int | None:
+    """Return a moment in ticks, or None for what is none."""
+    try:
+        return text.moment(written)
+    except text.WrongTypeError:
+        return None

@@ -466,6 +466,63 @@ _grants(
 )
 
 
+# ── Schedules
+
+
+@misread(judge, "in_force", "an assignment does not count at its first moment")
+def _(right: Rule) -> Rule:
+    return lambda one, moment, notes: (
+        right(one, moment, notes) and (one.starts is None or judge.instant(one.starts) != judge.instant(moment))
+    )
+
+
+@misread(judge, "in_force", "an assignment counts at its end")
+def _(right: Rule) -> Rule:
+    def in_force(one: Assignment, moment: str | None, notes: set[str]) -> bool:
+        is_end = one.ends is not None and judge.instant(one.ends) == judge.instant(moment) is not None
+        return right(replace(one, ends=None) if is_end else one, moment, notes)
+
+    return in_force
+
+
+def _schedules(name: str, change: Callable[[Assignment, str | None], tuple[Assignment, str | None]]) -> None:
+    MISREADINGS[name] = ((judge, "in_force"), lambda right: lambda one, moment, notes: right(*change(one, moment), notes))
+
+
+def _readable(bound: str | None) -> str | None:
+    return None if judge.instant(bound) is None else bound
+
+
+_schedules("the start of an assignment is ignored", lambda one, moment: (replace(one, starts=None), moment))
+_schedules("the end of an assignment is ignored", lambda one, moment: (replace(one, ends=None), moment))
+_schedules("start and end are taken for each other", lambda one, moment: (replace(one, starts=one.ends, ends=one.starts), moment))
+_schedules("a start that cannot be read is none", lambda one, moment: (replace(one, starts=_readable(one.starts)), moment))
+_schedules("an end that cannot be read is none", lambda one, moment: (replace(one, ends=_readable(one.ends)), moment))
+_schedules(
+    "without a moment an assignment counts",
+    lambda one, moment: (one if _readable(moment) else replace(one, starts=None, ends=None), moment),
+)
+
+
+@misread(judge, "in_force", "moments compare as texts")
+def _(_right: Rule) -> Rule:
+    return lambda one, moment, _notes: (
+        one.starts is one.ends is None or (moment is not None and (one.starts or "") <= moment and (one.ends is None or moment < one.ends))
+    )
+
+
+@misread(judge, "decide", "the moment is the one that the conditions of the question are told")
+def _(right: Rule) -> Rule:
+    def decide(world: World, asked: Question) -> judge.Answer:
+        told = asked.bags.get("Environment", {}).get("UtcNow")
+        return right(world, replace(asked, moment=told if isinstance(told, str) else None))
+
+    return decide
+
+
+# ── Worlds
+
+
 def _worlds(name: str, change: Callable[[World, Question], World]) -> None:
     MISREADINGS[name] = ((judge, "decide"), lambda right: lambda world, asked: right(change(world, asked), asked))
 

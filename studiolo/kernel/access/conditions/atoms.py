@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -25,14 +25,14 @@ _NOTHING = Ask("", "", "")
 
 
 class Probe(msgspec.Struct, frozen=True, eq=False):
-    """What has to hold for an atom to be True: one attribute is a constant, or starts with it.
+    """What has to hold for an atom to be True: one attribute is a constant, starts with it, or holds it anywhere.
 
     Probes with the same `question` read the same attribute in the same way: their constants can share a table.
     """
 
     question: tuple[object, ...]
     value: Callable[[Ask], object | None]
-    is_prefix: bool
+    place: Literal["whole", "start", "anywhere"]
     constant: object
 
 
@@ -113,15 +113,22 @@ def _against(how: Operator, read: Callable[[Ask], object], constant: object) -> 
 
 
 def _probe(how: Operator, attribute: syntax.Attribute, value: Callable[[Ask], object | None], constant: object) -> Probe | None:
-    is_prefix = how.holds is not operator.eq
+    place: Literal["whole", "start", "anywhere"]
     if isinstance(constant, values.Glob):
-        constant = constant.head if how.holds is is_like else ""
-    elif is_prefix and how.holds is not str.startswith:
+        if how.holds is not is_like:
+            return None
+        is_headed = len(constant.head) == len(constant.core)
+        place, constant = ("start", constant.head) if is_headed else ("anywhere", constant.core)
+    elif how.holds is operator.eq:
+        place = "whole"
+    elif how.holds is str.startswith:
+        place = "start"
+    else:
         return None
-    if is_prefix and not constant:
+    if place == "start" and not constant:  # it tells nothing
         return None
     question = (attribute.source, attribute.path, attribute.key, attribute.form, how.name)
-    return Probe(question, value, is_prefix, constant)
+    return Probe(question, value, place, constant)
 
 
 def _between(holds: Callable[[Any, Any], bool], left: Callable[[Ask], object], right: Callable[[Ask], object]) -> Run:

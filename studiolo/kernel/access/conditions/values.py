@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import lru_cache
-from itertools import takewhile
+from itertools import groupby
 
 _STAMP = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,7}))?Z")
 _GUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -78,10 +78,11 @@ class Glob:
     r"""A `StringLike` pattern: `*` any run, `?` one code point, `\*` and `\?` themselves.
 
     Matching takes one pass over the text: pieces between stars are found from left to right, and a pattern with `?`
-    runs as a set of states held in the bits of one integer. `head` is what every match starts with.
+    runs as a set of states held in the bits of one integer. `head` is what every match starts with, `core` the longest
+    text that every match holds.
     """
 
-    __slots__ = ("_accept", "_loops", "_pieces", "_steps", "_wild", "head")
+    __slots__ = ("_accept", "_loops", "_pieces", "_steps", "_wild", "core", "head")
 
     def __init__(self, raw: str, *, is_caseless: bool = False) -> None:
         found: list[str] = _PIECE.findall(raw)
@@ -93,7 +94,9 @@ class Glob:
             else:
                 pieces[-1].append(mark[-1])
         self._pieces = tuple(map("".join, pieces))
-        self.head = "".join(mark[-1] for mark in takewhile(lambda mark: mark not in ("*", "?"), marks))
+        runs = [("" if is_open else "".join(mark[-1] for mark in run)) for is_open, run in groupby(marks, _is_open)]
+        self.head = runs[0] if runs else ""
+        self.core = max(runs, key=len, default="")
         self._steps: dict[str, int] | None = None
         self._loops = self._wild = self._accept = 0
         if "?" in marks:
@@ -139,6 +142,10 @@ class Glob:
             if not states:
                 return False
         return bool(states & self._accept)
+
+
+def _is_open(mark: str) -> bool:
+    return mark in ("*", "?")
 
 
 def like(value: object) -> Glob | None:

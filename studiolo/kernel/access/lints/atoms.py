@@ -102,7 +102,9 @@ def _several(how: Operator, quantifier: syntax.Quantifier | None, given: Sequenc
     values = {read(each.value) for each in given}
     if quantifier is None or None in values or len(values) < 2:
         return None
-    of_literals = quantifier[3:] if is_right else quantifier[:3]
+    if not is_right and quantifier in ("anyall", "allany"):  # each literal may meet another value of a list
+        return None
+    of_literals = quantifier[3:]
     if how.name.endswith(("NotEquals", "NotEqualsIgnoreCase")):
         return True if of_literals == "any" else None
     if how.name.endswith(("Equals", "EqualsIgnoreCase")) and "Than" not in how.name:
