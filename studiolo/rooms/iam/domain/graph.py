@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -125,7 +125,7 @@ def password_in(kind: Kind, body: Mapping[str, Any]) -> str | None:
     given = body.get("passwordProfile") if kind.name == "users" else None
     if given is None:
         return None
-    profile: Mapping[str, Any] = given if isinstance(given, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON
+    profile = cast("JsonObject", given) if isinstance(given, dict) else {}
     password = profile.get("password")
     if not isinstance(password, str):
         raise Invalid("'passwordProfile' must hold a 'password'.", code="Request_BadRequest", target="passwordProfile")
