@@ -264,6 +264,15 @@ def test_scopes_below_one_scope_are_told_apart_by_what_stands_at_them() -> None:
             assert decide(ask(scope=f"{DEEP}/d", resource=OPEN), fresh).deciding == ("a4",)
 
 
+def test_scopes_directly_below_the_root_are_not_taken_for_those_that_were_answered_before() -> None:
+    facts = known(grant(READER, SUB))
+    for _ in range(2):
+        assert allowed(ask(scope=f"{DEEP}/z"), facts)
+        assert not allowed(ask(scope="/subscriptions"), facts)
+        assert not allowed(ask(scope="/z"), facts)
+        assert not allowed(ask(scope="/"), facts)
+
+
 @pytest.mark.parametrize("name", ["", "/", "..", ".", "a%2f", "a\\b", "\u212a", "a\n", "a//"])
 def test_a_malformed_scope_is_refused_beside_siblings_that_were_answered(name: str) -> None:
     facts = known(grant())

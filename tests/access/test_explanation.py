@@ -60,6 +60,12 @@ def test_an_absent_attribute_and_an_unreadable_condition_are_told() -> None:
     assert broken.verdict.is_denied
 
 
+def test_an_atom_that_compares_two_attributes_tells_both() -> None:
+    condition = "@Request[x:a] StringEquals @Resource[x:b]"
+    told = explain(ask(request={"x:a": "1"}, resource={"x:b": "2"}), known(grant(condition=condition)))
+    assert list(told.lines())[-1] == f"      {condition} is False because @Request[x:a] is '1', @Resource[x:b] is '2'"
+
+
 def test_a_condition_of_too_many_steps_is_told_without_taking_them() -> None:
     numbers = "{" + ",".join("1" * 1900) + "}"
     told = explain(ask(), known(grant(condition=f"{numbers} ForAnyOfAnyValues:NumericEquals {numbers}")))

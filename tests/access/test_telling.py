@@ -52,6 +52,7 @@ def test_the_verdict_and_every_row_that_bears_on_it() -> None:
         grant(READER, "/subscriptions/s2", id="a4"),
         deny(id="d1", condition="1 NumericEquals 2"),
         deny(id="d2", principals=["bob"]),
+        deny("/subscriptions/s2", id="d3"),
     )
     assert telling(ask(resource={"x:y": "b"}), facts) == {
         "action": "Contoso.Boxes/boxes/read",
@@ -64,7 +65,7 @@ def test_the_verdict_and_every_row_that_bears_on_it() -> None:
         "chain": ["/subscriptions/s1", "/subscriptions", "/"],
         "denyAssignments": DENIES,
         "roleAssignments": ASSIGNMENTS,
-        "elsewhere": 3,
+        "elsewhere": 4,
         "lines": [
             "deny (no_grant): alice Contoso.Boxes/boxes/read /subscriptions/s1 (control plane)",
             "deny assignment d1 at /, a scope above it: condition",

@@ -50,6 +50,7 @@ ABOUT = {
     "reach": ("reach",),
     "simulation": ("reach",),
     "world": ("reach",),
+    "shelves": ("shelves", "reach"),
     "": ("decision", "vectors", "visibility", "explanation", "readings", "agreement"),
 }
 """Which tests are about a part of the engine; what only others notice counts as not noticed."""
@@ -184,7 +185,7 @@ def attack(mutant: Mutant | None, cases: list[Case]) -> str:
 
 def is_asked(module: str) -> bool:
     """Whether decisions pass through a module; the others fall to their own tests, which are then tried first."""
-    return not re.search(r"\.(lints|names|vectors|built_in|explanation|telling|reach|simulation|world)\b", module)
+    return not re.search(r"\.(lints|names|vectors|built_in|explanation|telling|reach|simulation|shelves|world)\b", module)
 
 
 def answered(cases: list[Case]) -> str:
