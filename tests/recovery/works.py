@@ -60,6 +60,7 @@ async def preparations(control: Control) -> Places:
         "team": f"/providers/{DIRECTORY}/groups/{team}",
         "application": f"/providers/{DIRECTORY}/applications/{application}",
         "robot": f"/providers/{DIRECTORY}/servicePrincipals/{robot}",
+        "provider": f"/providers/{DIRECTORY}/identityProviders/elsewhere",
     }
     put = _putter(control)
     await put(places["hub"], {**LOCAL, "kind": "Hub"})
@@ -77,6 +78,8 @@ async def preparations(control: Control) -> Places:
     await put(places["application"], _named("robot"))
     await put(places["robot"], _named("robot", appId=application))
     await control.act(PLATFORM, parse(places["application"]), "addPassword", {}, {})
+    await put(places["provider"], _named("Elsewhere", issuer="https://people.example", clientId="studio"))
+    await control.act(PLATFORM, parse(places["provider"]), "setClientSecret", {"clientSecret": "known there"}, {})
     for oid, kind in ((person, "User"), (team, "Group"), (robot, "ServicePrincipal")):
         await put(f"{places['home']}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}", _grant(subscription, oid, kind))
     return places
@@ -152,5 +155,6 @@ WORKS: dict[str, Work] = {
     "remove a user": Work(f"{DIRECTORY}/users", _delete("user")),
     "remove a group": Work(f"{DIRECTORY}/groups", _delete("team")),
     "remove an application": Work(f"{DIRECTORY}/applications", _delete("application")),
+    "remove a provider of sign-in": Work(f"{DIRECTORY}/identityProviders", _delete("provider")),
     "remove a service principal": Work(f"{DIRECTORY}/servicePrincipals", _delete("robot")),
 }
