@@ -44,6 +44,7 @@ _RENEWAL_SECONDS: Final = 12 * 3600.0
 _SPARE_FILES: Final = 1024
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -404,7 +405,7 @@ def _config(asgi: Asgi, tls: ssl.SSLContext | None) -> Config:
 
 
 def _keep_buffers() -> None:
-    """Let glibc keep the memory of large buffers for the next that wants one (mallopt(3)).
+    """Let glibc keep the memory of large buffers for the next that wants one, in two heaps at most (mallopt(3)).
 
     Else every stretch of a blob is mapped, filled with zeros page by page, and unmapped again: a fifth of the work on large blobs.
     """
@@ -412,8 +413,9 @@ def _keep_buffers() -> None:
 
     with contextlib.suppress(AttributeError, OSError):  # another C library, which has its own ways
         own = ctypes.CDLL(None)
+        own.mallopt(_M_ARENA_MAX, 2)
         own.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
-        own.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+        own.mallopt(_M_TRIM_THRESHOLD, 32 << 20)
 
 
 async def _renewals(renew: Callable[[], None]) -> None:
