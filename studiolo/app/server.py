@@ -233,6 +233,8 @@ class Door(HttpToolsProtocol):
         cycle = self._present_cycle()
         if cycle is not None and not cycle.body:
             cycle.body, body = body, b""  # pyright: ignore[reportAttributeAccessIssue] - whatever can be added to, and made bytes
+        elif cycle is not None and body and not isinstance(cycle.body, bytearray):  # pyright: ignore[reportUnnecessaryIsInstance] - see above
+            cycle.body = bytearray(cycle.body)  # many small pieces are added at the cost of their own length
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:

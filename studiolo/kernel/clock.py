@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import time
 from datetime import UTC, datetime
@@ -37,6 +38,11 @@ def new_id() -> str:
 def new_tag() -> str:
     """A fresh ETag value: 64 random bits in hexadecimal, without quotes."""
     return os.urandom(8).hex()
+
+
+def new_token() -> str:
+    """256 random bits as text that may stand in addresses and cookies."""
+    return base64.urlsafe_b64encode(new_secret()).decode().rstrip("=")
 
 
 def new_secret(size_bytes: int = 32) -> bytes:

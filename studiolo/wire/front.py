@@ -112,6 +112,7 @@ class Front:
             if place.surface is not None:
                 render = place.surface.render
             surface = self._surface(scope, call, place)
+            render = surface.render
             if freshness is not None and not _is_nobody(call):
                 version = await freshness.begin(call)
             answer = await surface.answer(call)

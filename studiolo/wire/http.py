@@ -26,6 +26,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 DECISION_ID: Final = "x-studiolo-decision-id"
 MAX_JSON_BYTES = 4 << 20
 MAX_JSON_DEPTH = 64
+_USUAL_QUERY: Final = 1024
 # A body that comes more slowly than this is one that is meant to hold us up.
 LEAST_BYTES_PER_SECOND = 1024
 
@@ -127,7 +128,8 @@ class Call:
             return {}
         if len(self.raw_query) > self.limits.query_characters:
             raise Invalid(f"The query is longer than {self.limits.query_characters} characters.", code="InvalidQueryParameterValue")
-        return dict(_parameters(self.raw_query))
+        is_usual = len(self.raw_query) <= _USUAL_QUERY
+        return dict(_remembered(self.raw_query)) if is_usual else _parameters(self.raw_query)
 
     async def chunks(self, limit: int | None = None) -> AsyncIterator[bytes]:
         """The body's bytes as they arrive; `limit` stands in for the route's.
@@ -176,9 +178,8 @@ class Call:
         return read_json_object(await self.body(limit))
 
 
-@lru_cache(maxsize=2048)
 def _parameters(raw: str) -> dict[str, str]:
-    """The parameters of a query; the same few come again and again."""
+    """The parameters of a query."""
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=200)
     except ValueError:
@@ -187,6 +188,10 @@ def _parameters(raw: str) -> dict[str, str]:
     if len(found) != len(pairs):
         raise Invalid("The query names a parameter twice.", code="InvalidQueryParameterValue")
     return found
+
+
+# The same few come again and again; what strangers send is kept in bounded memory too.
+_remembered = lru_cache(maxsize=2048)(_parameters)
 
 
 def origin_of(scheme: str, host: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
@@ -54,6 +55,18 @@ def test_what_is_well_formed_is_answered(server: Server) -> None:
         request(server, "content-length: 5", body=b"hello"),
     ):
         assert exchange(server, sent).startswith(b"HTTP/1.1 200 "), sent
+
+
+def test_a_body_in_many_small_pieces_is_the_body(server: Server) -> None:
+    form = b"grant_type=client_credentials&client_id=nobody&scope=x&client_secret=" + b"y" * 3000
+    kind, line = "content-type: application/x-www-form-urlencoded", "POST /adfs/oauth2/token HTTP/1.1"
+    pieces = b"".join(b"1\r\n%c\r\n" % each for each in form) + b"0\r\n\r\n"
+    whole = exchange(server, request(server, kind, f"content-length: {len(form)}", "connection: close", body=form, line=line))
+    parts = exchange(server, request(server, kind, "transfer-encoding: chunked", "connection: close", body=pieces, line=line))
+    told = [json.loads(answer.partition(b"\r\n\r\n")[2])["error_description"].partition("Trace")[0] for answer in (whole, parts)]
+    assert whole.split(b"\r\n")[0] == parts.split(b"\r\n")[0]
+    assert told[0] == told[1]
+    assert "nobody" in told[0]
 
 
 CHUNKED = "transfer-encoding: chunked"

@@ -9,7 +9,6 @@ Source: Azure Instance Metadata Service, managed identities, api-version 2018-02
 from __future__ import annotations
 
 import asyncio
-import base64
 import hmac
 import threading
 from collections.abc import Generator, Mapping
@@ -42,7 +41,7 @@ def served(home: Path | None, binding: JsonObject) -> Generator[str]:
         async with open_client(environment, bundle) as client:
             return await client.identity_token(str(binding["identityHeader"]), query)
 
-    secret = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
+    secret = clock.new_token()
 
     class Handler(_Handler):
         path_of_token = f"/{secret}{TOKEN}"

@@ -18,7 +18,7 @@ import msgspec
 from studiolo.kernel.faults import Forbidden, Invalid, Unavailable
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Change, Draft, JsonObject, Resource
-from studiolo.rooms.iam.domain.principals import GROUPS, GUID, plain_envelope, principal_id, shown_name
+from studiolo.rooms.iam.domain.principals import GROUPS, GUID, plain_envelope, plain_name, principal_id
 
 PROVIDERS: Final = "Studiolo.Directory/identityProviders"
 ALGORITHMS: Final[Mapping[str, tuple[str, str]]] = {
@@ -123,7 +123,7 @@ def admit_provider(change: Change) -> Draft:
     if len(scopes) > _MOST_SCOPES or "openid" not in scopes or not all(_SCOPE.fullmatch(each) for each in scopes):
         raise Invalid(f"'scopes' are at most {_MOST_SCOPES} words, and openid is one of them.", target="properties.scopes")
     return change.new.with_properties(
-        displayName=shown_name(found),
+        displayName=plain_name(found),
         issuer=_issuer(found.get("issuer")),
         clientId=_text(found.get("clientId"), "clientId"),
         scopes=scopes,

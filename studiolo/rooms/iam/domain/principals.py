@@ -100,7 +100,7 @@ def admit_user(change: Change) -> Draft:
     """A user: a name to show, a principal name and a mail that find it, attributes for conditions."""
     plain_envelope(change)
     found = dict(change.new.properties)
-    found["displayName"] = _name(found, "displayName")
+    found["displayName"] = plain_name(found)
     for member in ("userPrincipalName", "mail"):
         if found.get(member):
             found[member] = _address(found, member)
@@ -146,7 +146,7 @@ def admit_group(change: Change) -> Draft:
                 code="PrincipalNotFound",
                 target="properties.members",
             )
-    return change.new.with_properties(displayName=_name(found, "displayName"), members=members, securityEnabled=True)
+    return change.new.with_properties(displayName=plain_name(found), members=members, securityEnabled=True)
 
 
 def group_needs(change: Change) -> Sequence[ResourceId]:
@@ -198,7 +198,7 @@ def admit_application(change: Change) -> Draft:
         )
     if change.id.name.lower() in EVERYBODYS:
         raise Conflict(f"'{change.id.name}' is the client id of a known program; register under another one.", code="ClientIdReserved")
-    kept = {"displayName": _name(found, "displayName"), "appId": change.id.name.lower(), **checked_client(found)}
+    kept = {"displayName": plain_name(found), "appId": change.id.name.lower(), **checked_client(found)}
     return change.new.with_properties(**kept, passwordCredentials=None, keyCredentials=None)
 
 
@@ -233,7 +233,7 @@ def admit_service_principal(change: Change) -> Draft:
             raise Conflict(f"The application '{app_id}' has the service principal '{rival.name}' already.", code="ServicePrincipalExists")
     kept = {"appId": app_id, "servicePrincipalType": kind, "alternativeNames": found.get("alternativeNames") or None}
     admitted = change.new.with_properties(
-        **{**found, **kept, "displayName": _name(found, "displayName"), "accountEnabled": _flag(found), **_checked_attributes(found)}
+        **{**found, **kept, "displayName": plain_name(found), "accountEnabled": _flag(found), **_checked_attributes(found)}
     )
     return signed_out_if_disabled(change, admitted)
 
@@ -350,12 +350,8 @@ def plain_envelope(change: Change) -> None:
             raise Invalid(f"Directory objects have no '{member}'.", target=member)
 
 
-def shown_name(found: Mapping[str, Any]) -> str:
-    """The name for people. Raises Invalid if there is none, or it is too long."""
-    return _name(found, "displayName")
-
-
-def _name(found: Mapping[str, Any], field: str) -> str:
+def plain_name(found: Mapping[str, Any], field: str = "displayName") -> str:
+    """A name for people. Raises Invalid if there is none (code `MissingProperty`), or it is too long."""
     text = found.get(field)
     if not isinstance(text, str) or not text.strip():
         raise Invalid(f"'{field}' is required: a name for people.", code="MissingProperty", target=f"properties.{field}")
@@ -365,7 +361,7 @@ def _name(found: Mapping[str, Any], field: str) -> str:
 
 
 def _address(found: Mapping[str, Any], field: str) -> str:
-    text = _name(found, field)
+    text = plain_name(found, field)
     if not re.fullmatch(r"[^\s@]+@[^\s@]+", text):
         raise Invalid(f"'{field}' must look like name@domain, not '{text}'.", target=f"properties.{field}")
     return text

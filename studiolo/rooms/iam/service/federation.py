@@ -19,9 +19,10 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.faults import Conflict, Forbidden, NotFound, Stale, TooMany
+from studiolo.kernel.faults import Conflict, Forbidden, NotFound, Stale
 from studiolo.kernel.resource import PLATFORM, JsonObject
 from studiolo.kernel.store.port import ABSENT, DropEntry, Emit, Entry, PutEntry, Store
+from studiolo.rooms.iam.domain.digests import digest_of
 from studiolo.rooms.iam.domain.federation import PROVIDERS, Provider, Vouched, check_issuer, token_refused, vouched_by
 from studiolo.rooms.iam.domain.identities import FEDERATED, by_identity, identity, identity_facets
 from studiolo.rooms.iam.domain.principals import GROUPS, USERS, Principal, by_member, principal_id
@@ -31,7 +32,7 @@ from studiolo.rooms.iam.service.providers import Providers
 from studiolo.rooms.iam.service.signin import Next, SignIn
 from studiolo.rooms.iam.service.stamps import Stamps
 from studiolo.rooms.iam.service.sweeping import overdue
-from studiolo.rooms.iam.service.throttle import Pace, Pauses
+from studiolo.rooms.iam.service.throttle import Pace, Pauses, too_many_tries
 
 _SPACE: Final = "iam.federated-sign-ins"
 _LIFE: Final = timedelta(minutes=10)
@@ -117,12 +118,13 @@ class Federation:
         self._check_pause(address)
         self._pace.step(address, _PER_MINUTE)
         metadata = await self._client.metadata(provider.issuer)
-        state, browser = _secret(), browser if len(browser) == len(_secret()) else _secret()
+        state = clock.new_token()
+        browser = browser if len(browser) == len(state) else clock.new_token()
         now, redirect = clock.now(), f"{origin}/signin/from/{provider.name}"
-        begun = _Begun(provider.name, provider.since, _digest(browser), redirect, goal, clock.stamp(now + _LIFE))
+        begun = _Begun(provider.name, provider.since, digest_of(browser), redirect, goal, clock.stamp(now + _LIFE))
         over = await overdue(self._store, _SPACE, lambda each: _begun.decode(each.doc).until <= clock.stamp(now))
         await self._store.commit(
-            PutEntry(_SPACE, Entry(_digest(state), clock.new_tag(), msgspec.json.encode(begun)), expect=ABSENT),
+            PutEntry(_SPACE, Entry(digest_of(state), clock.new_tag(), msgspec.json.encode(begun)), expect=ABSENT),
             *(DropEntry(_SPACE, each.key) for each in over),
         )
         challenge = hashlib.sha256((await self._stamps.stamp(_VERIFIER, state)).encode()).digest()
@@ -177,8 +179,7 @@ class Federation:
 
     def _check_pause(self, address: str) -> None:
         if (pause := self._by_address.remaining(address)) > 0:
-            text = f"Too many tries. The next one counts in {int(pause) + 1} seconds."
-            raise TooMany(text, code="SignInThrottled", retry_after_seconds=pause + 1)
+            raise too_many_tries(pause)
 
     async def _named(self, name: str) -> Provider:
         provider = await self._providers.find(name)
@@ -188,9 +189,9 @@ class Federation:
 
     async def _taken(self, name: str, state: str, browser: str) -> _Begun:
         """The sign-in of a state, which is over with this: a state works once, in the browser that began it, at its own provider."""
-        entry = await self._store.entry(_SPACE, _digest(state))
+        entry = await self._store.entry(_SPACE, digest_of(state))
         begun = _begun.decode(entry.doc) if entry is not None else None
-        if entry is None or begun is None or not browser or not hmac.compare_digest(begun.browser, _digest(browser)):
+        if entry is None or begun is None or not browser or not hmac.compare_digest(begun.browser, digest_of(browser)):
             raise _over()
         try:
             await self._store.commit(DropEntry(_SPACE, entry.key, expect=entry.etag))
@@ -289,14 +290,6 @@ class Federation:
         at, target = clock.stamp(clock.now()), principal_id(PROVIDERS, provider.name).key
         doc = msgspec.json.encode({"user": person.oid, **moved._asdict()})
         await self._store.commit(Emit(at, f"{PROVIDERS}/signIn/action", "Succeeded", target, person.oid, doc))
-
-
-def _secret() -> str:
-    return base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _over() -> Forbidden:

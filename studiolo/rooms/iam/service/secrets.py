@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -64,7 +63,7 @@ _kept = msgspec.json.Decoder(Kept)
 
 def mint(app_id: str, since: str, display_name: str, end: datetime | None, at: datetime) -> Minted:
     """A new secret for an application that was born at `since`."""
-    text = _PREFIX + base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
+    text = _PREFIX + clock.new_token()
     kept = Kept(
         key_id=clock.new_id(),
         sha256=hashlib.sha256(text.encode()).hexdigest(),

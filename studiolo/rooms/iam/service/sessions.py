@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import datetime, timedelta
 from typing import Final, TypeGuard
 
@@ -13,6 +11,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.faults import Forbidden, Stale, Unauthenticated
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import ABSENT, DropEntry, Emit, Entry, PutEntry, Store, Write
+from studiolo.rooms.iam.domain.digests import digest_of
 from studiolo.rooms.iam.domain.principals import USERS, Principal, principal_id
 from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.sweeping import overdue
@@ -93,7 +92,7 @@ class Sessions:
         return text
 
     async def _of_code(self, code: str, purpose: str) -> tuple[Entry, Principal]:
-        entry = await self._store.entry(_CODES, _digest(code))
+        entry = await self._store.entry(_CODES, digest_of(code))
         kept = _kept.decode(entry.doc) if entry is not None else None
         if entry is None or kept is None or kept.purpose != purpose or kept.until <= clock.stamp(clock.now()):
             raise _bad_code()
@@ -104,7 +103,7 @@ class Sessions:
 
     async def person(self, session: str) -> tuple[Principal, str]:
         """The person whose session this is, and since when. Raises as `caller` does."""
-        key = _digest(session)
+        key = digest_of(session)
         kept = self._remembered.get(key)
         if kept is None:
             entry = await self._store.entry(_SESSIONS, key)
@@ -130,7 +129,7 @@ class Sessions:
 
     async def end(self, session: str) -> None:
         """Sign out; safe to repeat."""
-        key = _digest(session)
+        key = digest_of(session)
         await self._store.commit(DropEntry(_SESSIONS, key))
         self._remembered.pop(key, None)
 
@@ -147,13 +146,9 @@ def _holds(person: Principal | None, kept: _Kept) -> TypeGuard[Principal]:
 
 
 def _minted(space: str, person: Principal, at: datetime, until: datetime, purpose: str = SIGN_IN) -> tuple[str, PutEntry]:
-    text = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
+    text = clock.new_token()
     doc = msgspec.json.encode(_Kept(person.oid, person.since, clock.stamp(until), clock.stamp(at), purpose))
-    return text, PutEntry(space, Entry(_digest(text), clock.new_tag(), doc), expect=ABSENT)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text, PutEntry(space, Entry(digest_of(text), clock.new_tag(), doc), expect=ABSENT)
 
 
 def _bad_code() -> Forbidden:

@@ -7,8 +7,6 @@ known ones are, in time and in words.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
@@ -17,8 +15,9 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.faults import Conflict, Forbidden, Stale, TooMany
+from studiolo.kernel.faults import Conflict, Forbidden, Stale
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
+from studiolo.rooms.iam.domain.digests import digest_of
 from studiolo.rooms.iam.domain.principals import SIGN_IN_POLICIES, USERS, Principal, by_address, principal_id, principal_of
 from studiolo.rooms.iam.ports import People, Sealer
 from studiolo.rooms.iam.service.credentials import Credentials
@@ -26,7 +25,7 @@ from studiolo.rooms.iam.service.sessions import SET_PASSWORD, Sessions
 from studiolo.rooms.iam.service.signouts import SignOuts
 from studiolo.rooms.iam.service.stamps import Stamps
 from studiolo.rooms.iam.service.sweeping import overdue
-from studiolo.rooms.iam.service.throttle import Pauses
+from studiolo.rooms.iam.service.throttle import Pauses, too_many_tries
 
 _SPACE: Final = "iam.sign-in-steps"
 _OWNER: Final = "iam/sign-in-steps"
@@ -98,9 +97,7 @@ class SignIn:
             counts.append((self._by_account, name))
         pause = max(pauses.remaining(key) for pauses, key in counts)
         if pause > 0:
-            raise TooMany(
-                f"Too many tries. The next one counts in {int(pause) + 1} seconds.", code="SignInThrottled", retry_after_seconds=pause + 1
-            )
+            raise too_many_tries(pause)
         # Counted before the slow comparison, so that many tries at once are many failures.
         for pauses, key in counts:
             pauses.failed(key)
@@ -143,7 +140,7 @@ class SignIn:
         check_has_passwords(person)
         key = f"{person.oid}/{address}"
         if (pause := self._by_pair.remaining(key)) > 0:
-            raise TooMany(f"Too many tries. The next one counts in {int(pause) + 1} seconds.", code="SignInThrottled")
+            raise too_many_tries(pause)
         self._by_pair.failed(key)
         if await self._credentials.has_password(person) and not await self._credentials.fits(person, old):
             raise Forbidden("This is not your present password.", code="SignInFailed")
@@ -181,7 +178,7 @@ class SignIn:
 
     async def shown_again(self, ticket: str) -> Next:
         """The enrolment of a ticket, to show it once more after a wrong code. Raises Forbidden when it is over."""
-        entry = await self._store.entry(_SPACE, _digest(ticket))
+        entry = await self._store.entry(_SPACE, digest_of(ticket))
         step = _step.decode(entry.doc) if entry is not None else None
         person = await self._people.principal(step.oid) if step is not None else None
         if step is None or person is None:
@@ -214,18 +211,18 @@ class SignIn:
 
     async def _ticket(self, person: Principal, kind: Kind, secret: bytes = b"") -> str:
         now = clock.now()
-        text = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
+        text = clock.new_token()
         step = _Step(person.oid, person.since, clock.stamp(now), clock.stamp(now + _LIFE), kind, secret)
         over = await overdue(self._store, _SPACE, lambda each: _step.decode(each.doc).until <= clock.stamp(now))
         await self._store.commit(
-            PutEntry(_SPACE, Entry(_digest(text), clock.new_tag(), msgspec.json.encode(step)), expect=ABSENT),
+            PutEntry(_SPACE, Entry(digest_of(text), clock.new_tag(), msgspec.json.encode(step)), expect=ABSENT),
             *(DropEntry(_SPACE, each.key) for each in over),
         )
         return text
 
     async def _taken(self, ticket: str, kind: Kind) -> tuple[Entry, _Step, Principal]:
         """The step of a ticket, with one more try counted; a few tries are all that a ticket has."""
-        key = _digest(ticket)
+        key = digest_of(ticket)
         entry = await self._store.entry(_SPACE, key)
         step = _step.decode(entry.doc) if entry is not None else None
         if entry is None or step is None or step.kind != kind or step.until <= clock.stamp(clock.now()) or step.tries >= _MOST_TRIES:
@@ -245,10 +242,6 @@ def check_has_passwords(person: Principal) -> None:
     """Raise Conflict for somebody who came from a provider elsewhere: a password here would outlive their account there."""
     if person.is_federated:
         raise Conflict("This account signs in by its provider alone, and has no password here.", code="NoLocalPassword")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _over() -> Forbidden:

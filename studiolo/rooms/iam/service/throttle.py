@@ -14,6 +14,12 @@ _MOST: Final = 20_000
 _WINDOW_SECONDS: Final = 60.0
 
 
+def too_many_tries(pause_seconds: float) -> TooMany:
+    """The refusal of somebody who has to wait so long."""
+    text = f"Too many tries. The next one counts in {int(pause_seconds) + 1} seconds."
+    return TooMany(text, code="SignInThrottled", retry_after_seconds=pause_seconds + 1)
+
+
 class Pace:
     """At most so many steps a minute for each key."""
 

@@ -7,8 +7,6 @@ another identity: a selector that names one is refused.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
@@ -20,6 +18,7 @@ from studiolo.kernel.faults import Invalid, NotFound, Unauthenticated
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Caller, JsonObject
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
+from studiolo.rooms.iam.domain.digests import digest_of
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.delegation import Delegation
@@ -89,7 +88,7 @@ class Workloads:
             raise Invalid(f"'lifeSeconds' lies between 60 and {int(_MOST_LIFE.total_seconds())}.", target="lifeSeconds")
         acting = await self._identity(resource)
         await self._delegation.require_holdings(caller, acting.oid, acting.application, [(acting.oid, "ServicePrincipal")])
-        text, at = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("="), clock.now()
+        text, at = clock.new_token(), clock.now()
         kept = Kept(
             clock.new_id(),
             name,
@@ -99,7 +98,7 @@ class Workloads:
             caller.oid,
             clock.stamp(at),
             clock.stamp(at + life),
-            _digest(text),
+            digest_of(text),
         )
         doc = msgspec.json.encode(kept)
         over = await overdue(self._store, _SPACE, lambda entry: _kept.decode(entry.doc).ends <= kept.starts)
@@ -135,7 +134,7 @@ class Workloads:
             Unauthenticated: the secret is none, is over, or its identity is gone or switched off.
             Invalid: another identity is named, or the resource is unknown.
         """
-        entry = await self._store.entry(_SPACE, _digest(secret)) if secret else None
+        entry = await self._store.entry(_SPACE, digest_of(secret)) if secret else None
         kept = _kept.decode(entry.doc) if entry is not None else None
         acting = await self._people.principal(kept.oid) if kept is not None else None
         if kept is None or kept.ends <= clock.stamp(clock.now()) or acting is None or not acting.is_enabled or acting.since != kept.since:
@@ -166,7 +165,3 @@ def _place(kept: Kept) -> str:
 def _ended(kept: Kept) -> tuple[DropEntry, DropEntry]:
     """The removal of a binding."""
     return DropEntry(_SPACE, kept.digest), DropEntry(_OF_SCOPE, _place(kept))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

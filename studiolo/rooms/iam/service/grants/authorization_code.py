@@ -21,6 +21,7 @@ from studiolo.kernel.faults import Fault, Invalid, Stale
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.clients import Client
+from studiolo.rooms.iam.domain.digests import digest_of
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.scopes import Wanted, wanted_of
 from studiolo.rooms.iam.ports import People
@@ -137,7 +138,7 @@ class AuthorizationCode:
     async def issue(self, asked: Authorization, person: Principal) -> str:
         """The code for a person who said yes."""
         now = clock.now()
-        text = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
+        text = clock.new_token()
         kept = _Kept(
             client=asked.client.id,
             client_since=asked.client.since,
@@ -153,7 +154,7 @@ class AuthorizationCode:
             openid=tuple(sorted(asked.wanted.openid)),
             sid=clock.new_id(),
         )
-        write = PutEntry(_SPACE, Entry(_digest(text), clock.new_tag(), msgspec.json.encode(kept)), expect=ABSENT)
+        write = PutEntry(_SPACE, Entry(digest_of(text), clock.new_tag(), msgspec.json.encode(kept)), expect=ABSENT)
         await self._store.commit(write, *await self._swept())
         return text
 
@@ -161,7 +162,7 @@ class AuthorizationCode:
         """The tokens that a code buys. Raises as `TokenService.grant` does."""
         code = asked.need("code")
         proven = await self._clients.proven(asked.fields, asked.addresses)
-        entry = await self._store.entry(_SPACE, _digest(code))
+        entry = await self._store.entry(_SPACE, digest_of(code))
         if entry is None:
             raise refusals.bad_code()
         kept, now = _kept.decode(entry.doc), clock.stamp(clock.now())
@@ -215,10 +216,6 @@ def _check_verifier(challenge: str, verifier: str) -> None:
     digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     if not challenge or not _VERIFIER.fullmatch(verifier) or not hmac.compare_digest(digest, challenge):
         raise refusals.bad_verifier()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def answer_of(fault: Fault) -> dict[str, str]:

@@ -6,8 +6,6 @@ what the person decided, once.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +17,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Invalid, NotFound, Stale
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
 from studiolo.rooms.iam.domain import refusals
+from studiolo.rooms.iam.domain.digests import digest_of
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.scopes import Wanted, wanted_of
 from studiolo.rooms.iam.ports import People
@@ -93,7 +92,7 @@ class DeviceCode:
         if wanted.resource:
             (await self._mint.target(wanted.resource)).chosen(wanted)
         now = clock.now()
-        device = base64.urlsafe_b64encode(clock.new_secret(32)).decode().rstrip("=")
+        device = clock.new_token()
         short = _short_code()
         pending = Pending(
             client=client.id,
@@ -106,13 +105,13 @@ class DeviceCode:
             at=clock.stamp(now),
             until=clock.stamp(now + LIFE),
             sid=clock.new_id(),
-            short=_digest(short),
+            short=digest_of(short),
         )
-        key = _digest(device)
+        key = digest_of(device)
         doc = msgspec.json.encode(pending)
         await self._store.commit(
             PutEntry(_CODES, Entry(key, clock.new_tag(), doc), expect=ABSENT),
-            PutEntry(_SHORT, Entry(_digest(short), clock.new_tag(), msgspec.json.encode(key)), expect=ABSENT),
+            PutEntry(_SHORT, Entry(digest_of(short), clock.new_tag(), msgspec.json.encode(key)), expect=ABSENT),
             *await self._swept(),
         )
         return Started(device, short, int(LIFE.total_seconds()))
@@ -148,7 +147,7 @@ class DeviceCode:
         return pending
 
     async def _found(self, short: str) -> tuple[Entry, Pending]:
-        digest = _digest("".join(short.split()).replace("-", "").upper())
+        digest = digest_of("".join(short.split()).replace("-", "").upper())
         pointer = await self._store.entry(_SHORT, digest)
         entry = await self._store.entry(_CODES, msgspec.json.decode(pointer.doc, type=str)) if pointer is not None else None
         pending = _pending.decode(entry.doc) if entry is not None else None
@@ -162,7 +161,7 @@ class DeviceCode:
         """The tokens, once the person has said yes. Raises as `TokenService.grant` does."""
         device = asked.need("device_code")
         proven = await self._clients.proven(asked.fields, asked.addresses)
-        key = _digest(device)
+        key = digest_of(device)
         entry = await self._store.entry(_CODES, key)
         pending = _pending.decode(entry.doc) if entry is not None else None
         if entry is None or pending is None or (pending.client, pending.client_since) != (proven.client.id, proven.client.since):
@@ -221,7 +220,3 @@ def _short_code() -> str:
     while len(found) < _LENGTH:
         found += "".join(_LETTERS[byte % 20] for byte in clock.new_secret(16) if byte < 240)
     return found[:_LENGTH]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
