@@ -139,6 +139,8 @@ def own_key(studio: Studio) -> rsa.RSAPrivateKey:
     from studiolo.kernel.keys import KeyRing
     from studiolo.kernel.store.sqlite import SqliteStore
 
+    studio.token(studio.owner)  # the first token makes the key
+
     async def read() -> bytes:
         home = Home(studio.server.home)
         store = SqliteStore(home.database)
