@@ -50,6 +50,10 @@ class Resources:
         """A resource, or None; no decision is asked."""
         return await self._control.find(id_)
 
+    async def settled(self, id_: ResourceId) -> Resource | None:
+        """A resource, or None, once nothing works on it any more; no decision is asked."""
+        return await self._control.settled(id_)
+
     async def ensure(self, caller: Caller, id_: ResourceId, body: JsonObject) -> Resource:
         """Create or update a resource; safe to repeat."""
         outcome = await self._control.put(caller, id_, body)

@@ -43,6 +43,7 @@ def troubles(home: Path) -> list[str]:
             *_half_made(keys),
             *_orphans(keys),
             *_twice(database),
+            *_too_early(database, keys),
             *_stray(database, keys),
             *_left_over(database, keys),
         ]
@@ -85,6 +86,18 @@ def _twice(database: sqlite3.Connection) -> Iterable[str]:
     for operation, count in database.execute(ended):
         if count > 1:
             yield f"the operation {operation} ended {count} times"
+
+
+def _too_early(database: sqlite3.Connection, keys: Keys) -> Iterable[str]:
+    """Projects that were told to be ready while their account was still being made."""
+    last = "select coalesce(max(seq), 0) from record where kind = 'change' and target = ? and status = ? and action like '%/write'"
+    between = "select count(*) from record where kind = 'change' and target = ? and status = 'Succeeded' and seq between ? and ?"
+    for key, (kind, doc) in keys.items():
+        if kind == "microsoft.machinelearningservices/workspaces" and doc.get("kind") == "Project":
+            account = key.replace(kind, "microsoft.cognitiveservices/accounts")
+            [begun], [ended] = (database.execute(last, (account, status)).fetchone() for status in ("Accepted", "Succeeded"))
+            if database.execute(between, (key, begun, ended)).fetchone()[0]:
+                yield f"{key} was ready before {account}"
 
 
 def _left_over(database: sqlite3.Connection, keys: Keys) -> Iterable[str]:

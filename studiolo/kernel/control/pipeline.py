@@ -92,6 +92,15 @@ class Control:
         row = await self.store.find(id_.key)
         return resource_of(row, self.catalog.find(id_.type)) if row else None
 
+    async def settled(self, id_: ResourceId) -> Resource | None:
+        """As `find`, once no operation works on the resource any more.
+
+        Raises:
+            Conflict: one still does after a while (code `AnotherOperationInProgress`).
+        """
+        await self._operations.wait_for(id_.key, self._patience)
+        return await self.find(id_)
+
     async def get(self, caller: Caller, id_: ResourceId) -> bytes:
         """The resource's ready bytes.
 

@@ -100,6 +100,10 @@ class Resources(Protocol):
         """A resource, or None."""
         ...
 
+    async def settled(self, id_: ResourceId) -> Resource | None:
+        """A resource, or None, once nothing works on it any more. Raises Conflict if something does for long."""
+        ...
+
     async def ensure(self, caller: Caller, id_: ResourceId, body: JsonObject) -> Resource:
         """Create or update a resource; safe to repeat."""
         ...

@@ -28,9 +28,13 @@ class Accounts:
         self._base_url = base_url
 
     async def ensure_defaults(self, project: Resource) -> None:
-        """Give a project its account, with the deployments `chat` and `embeddings`; leaves an account that is there as it is."""
+        """Give a project its account, with the deployments `chat` and `embeddings`; leaves an account that is there as it is.
+
+        One that another worker is still making is waited for: after a crash both are taken up at once, and a project is
+        not ready before its models are.
+        """
         account = account_of(project.id)
-        if await self._resources.find(account) is None:
+        if await self._resources.settled(account) is None:
             await self._resources.ensure(PLATFORM, account, {"kind": "AIServices", "sku": {"name": "S0"}, "location": project.location})
 
     async def clear(self, project: Resource) -> None:
