@@ -252,7 +252,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     subscription = await _subscription(store)
     kept, key_types = keys.room(ring, KeyPlaces(resources, workspaces), blob_room.storage.anew, gate)
     service, hub_types = hubs.room(
-        resources, identities, blob_room.storage, furniture, kept, base_url=settings.url, subscription=subscription
+        resources, identities, blob_room.storage, furniture, kept, gate, base_url=settings.url, subscription=subscription
     )
     workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))

@@ -68,8 +68,13 @@ class Resources:
     async def by_facet(self, type_name: str, value: str) -> Sequence[Resource]:
         """Resources of a type that carry a facet."""
         declared = self._control.catalog.get(type_name)
-        page = await self._control.store.by_facet(declared.key, value)
-        return [resource_of(row, declared) for row in page.rows]
+        found: list[Resource] = []
+        after: str | None = ""
+        while after is not None:
+            page = await self._control.store.by_facet(declared.key, value, after=after)
+            found += [resource_of(row, declared) for row in page.rows]
+            after = page.next
+        return found
 
 
 class DirectoryObjects:

@@ -76,6 +76,12 @@ class Forbidden(Fault):
     is_refusal = True
 
 
+class Denied(Forbidden):
+    """A deny assignment stands against it, whatever was granted."""
+
+    default_code = "DenyAssignmentAuthorizationFailed"
+
+
 class NotFound(Fault):
     """There is no such thing."""
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Protocol
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.decision import Ask, CompiledFacts, Verdict, decide
 from studiolo.kernel.access.visibility import Filter, visible
-from studiolo.kernel.faults import Fault, Forbidden
+from studiolo.kernel.faults import Denied, Fault, Forbidden
 from studiolo.kernel.record import Asked, Decision, Granted, Recorder
 from studiolo.kernel.resource import Caller, Demand
 
@@ -189,16 +188,25 @@ class Gate:
     async def demand(self, caller: Caller, demand: Demand) -> Granted:
         """Return, with what allows it, if the caller may do what is demanded, or something that is as good.
 
+        What is as good to grant is as good to deny: a deny assignment against one of them refuses them all.
+
         Raises:
-            Forbidden: the caller may do none of it; the fault names the first.
+            Forbidden: the caller may do none of it (the fault names the first), or one of it is denied.
         """
-        try:
-            return await self.require(caller, demand.action, demand.scope.text)
-        except Forbidden:
-            for other in demand.alternatives:
-                with suppress(Forbidden):
-                    return await self.require(caller, other.action, other.scope.text)
-            raise
+        granted: Granted | None = None
+        refused: Forbidden | None = None
+        for each in (demand, *demand.alternatives):
+            try:
+                found = await self.require(caller, each.action, each.scope.text)
+            except Denied:
+                raise
+            except Forbidden as fault:
+                refused = refused or fault
+            else:
+                granted = granted or found
+        if granted is None:
+            raise refused or Forbidden(f"'{demand.action}' was neither allowed nor refused.")
+        return granted
 
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
         """Which part of what lies below `scope` the caller may see in a list."""
@@ -217,6 +225,6 @@ def refusal(decision: Decision, *, is_denied: bool = False) -> Forbidden:
     )
     if is_denied:
         message = message.replace("does not have authorization", "has permission, but is blocked by a deny assignment,")
-    fault = Forbidden(message, code="DenyAssignmentAuthorizationFailed") if is_denied else Forbidden(message)
+    fault = Denied(message) if is_denied else Forbidden(message)
     fault.decision = decision
     return fault

@@ -129,7 +129,10 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A further decision that a write or an action needs, beyond the action on its own id. Each alternative is as good."""
+    """A further decision that a write or an action needs, beyond the action on its own id.
+
+    Each alternative is as good, and a deny assignment against any of them denies it.
+    """
 
     action: str
     scope: ResourceId

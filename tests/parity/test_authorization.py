@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.parity.studio import ASSIGNMENTS, ROLES, Studio, account_of, unique
+from tests.parity.studio import API, ASSIGNMENTS, ROLES, Studio, account_of, unique
 
 ML = "Microsoft.MachineLearningServices/workspaces"
 DENIES = "/providers/Microsoft.Authorization/denyAssignments"
 NAME = "@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name]"
+SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+DEPLOYS = "Microsoft.Resources/deployments/*"
 GIVE = "Microsoft.Authorization/roleAssignments/write"
 
 
@@ -64,8 +66,8 @@ def test_a_deny_assignment_on_the_hub_reaches_as_far(studio: Studio, pair: tuple
     assert studio.arm("GET", project, by=reader).status == 200
 
 
-def test_whoever_lets_roles_reach_further_may_give_roles_on_the_hub(studio: Studio, pair: tuple[str, str]) -> None:
-    hub, _ = pair
+def test_whoever_lets_roles_reach_further_may_give_roles_on_the_hub_and_on_its_projects(studio: Studio, pair: tuple[str, str]) -> None:
+    hub, project = pair
     contributor = studio.person()
     studio.grant(contributor.oid, "Contributor", hub)
     assert reach(studio, hub, "Projects", by=contributor).status == 403
@@ -74,10 +76,64 @@ def test_whoever_lets_roles_reach_further_may_give_roles_on_the_hub(studio: Stud
     studio.grant(administrator.oid, "User Access Administrator", hub)
     assert reach(studio, hub, "Projects", by=administrator).status == 403  # it may not write workspaces
     studio.grant(contributor.oid, "User Access Administrator", hub)
+    assert reach(studio, hub, "Projects", by=contributor).status == 403  # that would give it roles on a project of somebody else's
+    studio.grant(contributor.oid, "User Access Administrator", project)
     assert reach(studio, hub, "Projects", by=contributor).status == 200
     # A client that knows nothing of it and writes the whole hub leaves it as it is.
     studio.arm("PUT", hub, {"location": "local", "kind": "Hub", "properties": {"friendlyName": "Other"}})
     assert studio.arm("GET", hub).json()["properties"]["roleInheritance"] == "Projects"
+
+
+def test_a_hubs_owner_takes_no_project_over_by_letting_roles_reach_it(studio: Studio, pair: tuple[str, str]) -> None:
+    hub, project = pair
+    owner = studio.person()
+    studio.grant(owner.oid, "Owner", hub)
+    assert studio.arm("GET", project, by=owner).status == 403
+    assert reach(studio, hub, "Projects", by=owner).status == 403
+    assert studio.arm("GET", project, by=owner).status == 403
+
+
+def test_who_may_not_take_a_denial_back_does_not_end_its_reach(studio: Studio, pair: tuple[str, str]) -> None:
+    hub, project = pair
+    reach(studio, hub, "Projects")
+    reader, manager = studio.person(), studio.person()
+    studio.grant(reader.oid, "Reader", studio.group)
+    for role in ("Contributor", "Role Based Access Control Administrator"):
+        studio.grant(manager.oid, role, studio.group)
+    deny = {"denyAssignmentName": "no", "principals": [{"id": reader.oid}], "permissions": [{"actions": [f"{ML}/read"]}]}
+    assert studio.arm("PUT", f"{hub}{DENIES}/{uuid.uuid4()}", {"properties": deny}).status == 201
+    assert reach(studio, hub, "None", by=manager).status == 403
+    assert studio.arm("GET", project, by=reader).status == 403
+    assert reach(studio, hub, "None").status == 200
+    assert studio.arm("GET", project, by=reader).status == 200
+
+
+@pytest.mark.parametrize("denied", [f"{ML}/hubs/join/action", f"{ML}/hubs/join", f"{ML}/write"])
+@pytest.mark.parametrize("by_template", [False, True], ids=["put", "template"])
+@pytest.mark.parametrize("role", ["Contributor", "joins alone"])
+def test_who_is_denied_one_way_to_make_a_project_makes_none_in_another(
+    studio: Studio, pair: tuple[str, str], denied: str, role: str, *, by_template: bool
+) -> None:
+    hub, _ = pair
+    maker = studio.person()
+    if role == "Contributor":
+        studio.grant(maker.oid, role, studio.group)
+    else:
+        joins = {"roleName": unique("joins"), "permissions": [{"actions": [f"{ML}/hubs/join/action", "*/read", DEPLOYS]}]}
+        made = studio.arm("PUT", f"{studio.group}{ROLES}/{uuid.uuid4()}", {"properties": {**joins, "assignableScopes": [studio.group]}})
+        studio.grant(maker.oid, made.json()["id"], studio.group)
+    deny = {"denyAssignmentName": "no", "principals": [{"id": maker.oid}], "permissions": [{"actions": [denied]}]}
+    assert studio.arm("PUT", f"{studio.group}{DENIES}/{uuid.uuid4()}", {"properties": deny}).status == 201
+    name, body = unique("project"), {"location": "local", "kind": "Project", "properties": {"hubResourceId": hub}}
+    if by_template:
+        resource = {"type": ML, "apiVersion": API, "name": name, **body}
+        template = {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "resources": [resource]}
+        path = f"{studio.group}/providers/Microsoft.Resources/deployments/{name}"
+        answer = studio.arm("PUT", path, {"properties": {"mode": "Incremental", "template": template}}, by=maker)
+    else:
+        answer = studio.arm("PUT", f"{studio.group}/providers/{ML}/{name}", body, by=maker)
+    assert answer.status == 403, answer
+    assert studio.arm("GET", f"{studio.group}/providers/{ML}/{name}").status == 404
 
 
 def test_only_hubs_pass_roles_on_and_only_by_these_words(studio: Studio, pair: tuple[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.rooms.hubs.domain import heir_of, reach_of
 from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Keys, Resources
@@ -17,10 +18,11 @@ def room(
     containers: Containers,
     defaults: Defaults,
     keys: Keys,
+    gate: Gate,
     *,
     base_url: str,
     subscription: str,
 ) -> tuple[WorkspaceService, list[ResourceType]]:
     """Open the room: its service for whoever composes, and its resource types."""
-    service = WorkspaceService(resources, identities, containers, defaults, keys, base_url=base_url, subscription=subscription)
+    service = WorkspaceService(resources, identities, containers, defaults, keys, gate, base_url=base_url, subscription=subscription)
     return service, [workspaces(service)]

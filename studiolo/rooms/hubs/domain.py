@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -52,6 +54,7 @@ _COMPUTED: Final = (
 _FLAGS: Final = frozenset({"hbiWorkspace", "v1LegacyMode", "enableDataIsolation", "allowRoleAssignmentOnRG"})
 REACHES: Final = {reach.lower(): reach for reach in ("None", "Projects")}
 GIVES_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
+UNDENIES: Final = "Microsoft.Authorization/denyAssignments/delete"
 _IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
 _DEPENDENTS: Final = (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults"))
 _IDENTITIES: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
@@ -180,7 +183,7 @@ def making(change: Change) -> Demand | None:
     """What is enough to make a project: the right to join its hub, in the hub's own resource group.
 
     A hub's right counts for the group that holds the hub. In another one, whoever makes a project there must be allowed
-    to write workspaces there as well.
+    to write workspaces there as well. Who was denied to write workspaces makes none in this way either.
     """
     try:
         hub = hub_of(change.new.properties) if kind_of(change.new.kind) == PROJECT else None
@@ -189,7 +192,10 @@ def making(change: Change) -> Demand | None:
     if hub is None or hub.group_id is None or hub.scope is None or change.id.scope is None:
         return None
     is_at_home = hub.scope.key == change.id.scope.key == hub.group_id.key
-    return joining(hub) if is_at_home else None
+    if not is_at_home:
+        return None
+    join = joining(hub)
+    return replace(join, alternatives=(*join.alternatives, Demand(f"{TYPE}/write", change.id)))
 
 
 def joining(hub: ResourceId) -> Demand:
@@ -220,8 +226,22 @@ def demands(change: Change) -> list[Demand]:
         if text and text.lower() != str(kept.get(member, "")).lower():
             found.append(Demand(f"{type_name}/write", parse(text)))
     if reach_of(change.new.properties, kept) != reach_of(kept):
-        found.append(Demand(GIVES_ROLES, change.id))
+        found.append(Demand(GIVES_ROLES, change.id))  # the guard asks for more, which rests on the hub's projects
     return [*found, Demand(f"{TYPE}/hubs/write", change.id)] if kind == HUB else found
+
+
+def reaching(hub: ResourceId, projects: Sequence[ResourceId], *, is_on: bool) -> list[Demand]:
+    """What letting the hub's roles reach its projects, or no longer, needs beyond the right to give roles on the hub.
+
+    On: whoever holds a role on the hub, the caller too, gets it in each project, so the caller must be allowed to give it
+    there. Off: what was denied on the hub holds in the projects no longer, and neither does what was denied in the
+    hub's group for projects elsewhere, so the caller must be allowed to take such denials back.
+    """
+    if is_on:
+        return [Demand(GIVES_ROLES, project) for project in projects]
+    group = hub.group_id
+    lost = [group] if group and any(project.group_id != group for project in projects) else []
+    return [Demand(UNDENIES, scope) for scope in (hub, *lost)]
 
 
 def admit(change: Change) -> Draft:

@@ -28,6 +28,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         needs=domain.needs,
         making=domain.making,
         demands=domain.demands,
+        guard=service.guard,
         provision=service.provision,
         retire_first=service.retire_projects,
         retire=service.retire,
@@ -39,8 +40,8 @@ def workspaces(service: WorkspaceService) -> ResourceType:
             *domain.JOIN,
             domain.ASSIGN_IDENTITY,
             domain.GIVES_ROLES,
+            domain.UNDENIES,
             domain.DESTROY_KEYS,
-            domain.GIVES_ROLES,
         ),
         actions=(
             Action("diagnose", service.diagnose),

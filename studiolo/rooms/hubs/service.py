@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from studiolo.kernel.faults import Conflict, NotFound
+from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, parse
-from studiolo.kernel.resource import PLATFORM, Invocation, JsonObject, Resource, Step
+from studiolo.kernel.resource import PLATFORM, Change, Cleared, Invocation, JsonObject, Resource, Step
 from studiolo.rooms.hubs import domain
 from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Keys, Resources
 
@@ -31,10 +32,12 @@ class WorkspaceService:
         containers: Containers,
         defaults: Defaults,
         keys: Keys,
+        gate: Gate,
         *,
         base_url: str,
         subscription: str,
     ) -> None:
+        self._gate = gate
         self._resources = resources
         self._identities = identities
         self._containers = containers
@@ -43,6 +46,21 @@ class WorkspaceService:
         self._base_url = base_url
         self._host = urlsplit(base_url).netloc
         self._subscription = subscription
+
+    async def guard(self, change: Change) -> Cleared:
+        """Whoever lets a hub's roles reach its projects, or no longer, may give roles, or take denials back, where that changes something.
+
+        Raises:
+            Forbidden: the caller may not.
+        """
+        old = change.old
+        after = domain.reach_of(change.new.properties)
+        if change.is_delete or old is None or after == domain.reach_of(old.properties):
+            return Cleared()
+        projects = [project.id for project in await self.projects(old)]
+        for demand in domain.reaching(old.id, projects, is_on=after == domain.REACHES["projects"]):
+            await self._gate.demand(change.caller, demand)
+        return Cleared()
 
     async def provision(self, workspace: Resource, step: Step) -> Resource:
         """Give the workspace its identity, storage, vault, containers, grants and furniture. Every part is safe to repeat.

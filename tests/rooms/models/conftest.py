@@ -60,6 +60,9 @@ class Resources:
     async def find(self, id_: ResourceId) -> Resource | None:
         return await self.control.find(id_)
 
+    async def settled(self, id_: ResourceId) -> Resource | None:
+        return await self.control.settled(id_)
+
     async def ensure(self, caller: Caller, id_: ResourceId, body: JsonObject) -> Resource:
         return (await self.control.put(caller, id_, body)).resource
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -82,8 +82,7 @@ class Admission:
         writing = Demand(f"{item.type}/write", item.id)
         if item.is_deployment:
             return writing
-        making = self.types.making(item.id, body(plan.world, item.declared, item.copies, is_probe=True))
-        return replace(making, alternatives=(*making.alternatives, writing)) if making else writing
+        return self.types.making(item.id, body(plan.world, item.declared, item.copies, is_probe=True)) or writing
 
     def admit(self, change: Change) -> Draft:
         """The deployment that may run. Its template and parameters are kept sealed until it has run.
