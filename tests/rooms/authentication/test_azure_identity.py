@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives import serialization
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM
 from tests.rooms.authentication.listener import Listener, listening
-from tests.rooms.directory.test_certificates import certificate, key_of, pem
 from tests.support.browser import Form, forms_in
+from tests.support.certificate import certificate, key_of, pem
 from tests.support.oauth import registered
 from tests.support.studio import guid
 

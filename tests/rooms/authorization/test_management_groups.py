@@ -38,11 +38,7 @@ async def test_a_group_is_made_shown_listed_changed_and_removed(studio: Studio, 
     made = await admin.ask("PUT", f"{TREE}/top", {"displayName": "Top"})
     assert made.status == 200
     found = made.json()["properties"]
-    assert (found["displayName"], found["tenantId"], found["details"]["parent"]["name"]) == (
-        "Top",
-        studio.tenant,
-        studio.tenant,
-    )
+    assert (found["displayName"], found["tenantId"], found["details"]["parent"]["name"]) == ("Top", studio.tenant, studio.tenant)
     await make(admin, "low")
     assert (await admin.ask("PUT", f"{TREE}/low", under("top", displayName="Low"))).json()["properties"]["details"]["version"] == 2
     shown = (await admin.ask("GET", f"{TREE}/LOW")).json()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import jwt
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Invalid
@@ -20,6 +18,7 @@ from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM
 from tests.support.asgi import Reply
 from tests.support.browser import signed_in
+from tests.support.certificate import certificate, key_of, pem
 from tests.support.oauth import App, moment, registered, said
 from tests.support.studio import ORIGIN, Studio, guid
 
@@ -28,28 +27,6 @@ pytestmark = pytest.mark.anyio
 SHA1 = hashes.SHA1()  # noqa: S303 - how older clients name a certificate (RFC 7515, x5t)
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 HERE = f"{ORIGIN}/adfs/oauth2/v2.0/token"
-
-
-@lru_cache(maxsize=4)
-def key_of(name: str) -> rsa.RSAPrivateKey:
-    del name
-    return rsa.generate_private_key(65537, 2048)
-
-
-def certificate(key: Any, days: float = 30, begins: float = -1) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "robot")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    start = clock.now() + timedelta(days=begins)
-    return (
-        builder.serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(clock.now() + timedelta(days=days))
-        .sign(key, hashes.SHA256())
-    )
-
-
-def pem(found: x509.Certificate) -> str:
-    return found.public_bytes(serialization.Encoding.PEM).decode()
 
 
 async def act(studio: Studio, app: App, name: str, body: dict[str, Any]) -> dict[str, Any]:
