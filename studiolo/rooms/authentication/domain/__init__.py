@@ -1,1 +1,1 @@
-"""Values and pure rules of identity: who there is, what a role may say, what a token must hold."""
+"""Values and pure rules of proof: what a token must hold, where an answer may go, which password is taken."""

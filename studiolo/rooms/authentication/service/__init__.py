@@ -1,1 +1,1 @@
-"""Use cases of identity: who is calling, with what proof, and on what grounds something was allowed."""
+"""Use cases of proof: who is calling, by which credential, and for how long."""

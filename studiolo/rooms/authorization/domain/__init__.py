@@ -1,1 +1,1 @@
-"""Values and pure rules of identity: who there is, what a role may say, what a token must hold."""
+"""Values and pure rules of rights: what a role may say, who holds it where, what is denied."""

@@ -1,1 +1,1 @@
-"""Use cases of identity: who is calling, with what proof, and on what grounds something was allowed."""
+"""Use cases of rights: on what grounds something is allowed, and who may change that."""

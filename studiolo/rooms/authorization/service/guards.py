@@ -1,4 +1,4 @@
-"""What is looked at before a write of identity and access that no rule on the write alone can see.
+"""What is looked at before a write of rights or of the directory that no rule on the write alone can see.
 
 Checks of conditions (L1 to L7), what its writer may grant (L8), the limits of a tenant and of a subscription, and that
 the last owner stays.

@@ -1,1 +1,1 @@
-"""Use cases of identity: who is calling, with what proof, and on what grounds something was allowed."""
+"""Use cases of the directory: who somebody is, what applications prove themselves with, what goes with a principal."""
