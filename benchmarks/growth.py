@@ -24,13 +24,13 @@ import msgspec
 
 from studiolo.kernel.access.scopes import Hierarchy
 from studiolo.kernel.gate import Gate
+from studiolo.kernel.principals import USERS, principal_id
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms.iam.backends.stored import StoredGrants
-from studiolo.rooms.iam.domain.assignments import by_principal
-from studiolo.rooms.iam.domain.principals import USERS, principal_id
-from studiolo.rooms.iam.domain.roles import ROLE_ASSIGNMENTS
-from studiolo.rooms.iam.ports import Standing
+from studiolo.rooms.authorization.backends.stored import StoredGrants
+from studiolo.rooms.authorization.domain.assignments import by_principal
+from studiolo.rooms.authorization.domain.roles import ROLE_ASSIGNMENTS
+from studiolo.rooms.authorization.ports import Standing
 
 GROUP = "/subscriptions/5f0c9a3e-0000-4000-8000-000000000001/resourceGroups/rg1"
 READER = "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"

@@ -24,13 +24,13 @@ from studiolo.kernel.access.ask import Ask
 from studiolo.kernel.access.built_in import built_in_roles
 from studiolo.kernel.access.reach import who_can
 from studiolo.kernel.keys import KeyRing
+from studiolo.kernel.principals import USERS, principal_id
 from studiolo.kernel.store.port import PutResource, Row
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms.iam import accept_rights, open_seals
-from studiolo.rooms.iam.backends.stored import StoredGrants
-from studiolo.rooms.iam.backends.worlds import StoredWorlds
-from studiolo.rooms.iam.domain.principals import USERS, principal_id
-from studiolo.rooms.iam.domain.roles import ROLE_ASSIGNMENTS
+from studiolo.rooms.authorization import accept_rights, open_seals
+from studiolo.rooms.authorization.backends.stored import StoredGrants
+from studiolo.rooms.authorization.backends.worlds import StoredWorlds
+from studiolo.rooms.authorization.domain.roles import ROLE_ASSIGNMENTS
 
 HERE = workspace("p1")
 PATH = (GROUP.partition("/resourceGroups")[0], GROUP, HERE, f"{HERE}/jobs/j1")

@@ -11,6 +11,7 @@ import msgspec
 
 from studiolo.app.environment import ClientEnvironment
 from studiolo.app.home import Home, RecordWitness
+from studiolo.app.identity import Identity, open_identity
 from studiolo.app.master import finish
 from studiolo.app.outbound import GuardedOutbound
 from studiolo.app.plugs import (
@@ -41,7 +42,9 @@ from studiolo.kernel.resource import PLATFORM, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Emit, Entry, PutEntry, Store
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms import assets, blobs, hubs, iam, keys, models, records, secrets, templates, traces
+from studiolo.rooms import assets, authorization, blobs, hubs, keys, models, records, secrets, templates, traces
+from studiolo.rooms.authentication import Audiences, Authenticator, audiences_of
+from studiolo.rooms.directory import Beginning
 from studiolo.rooms.models.backends.absent import NoModels
 from studiolo.rooms.models.backends.local.models import LocalModels
 from studiolo.rooms.models.ports import Models
@@ -69,7 +72,7 @@ class House:
     store: Store
     ring: KeyRing
     resources: Resources
-    iam: iam.Iam
+    identity: Identity
     actions: ServedActions
     gate: Gate
     blobs: blobs.Room
@@ -105,18 +108,18 @@ class Application:
             port=settings.port,
             origins=_origins(settings),
             rates=Rates({**DEFAULT_RATES, **settings.rates}),
-            versions=house.iam.grants,
+            versions=house.identity.rights.grants,
             judge=house.gate,
         )
 
     async def start(self) -> None:
         """Make what the first start must find, take up what a crash left, and warm the model in the background."""
         await finish(self._house.ring, self._home)
-        await self._house.iam.start()
+        await self._house.identity.start()
         await self._house.blobs.start()
         await self._operations.recover(is_alone=True)
         beginning = await self._begin()
-        code = await self._house.iam.sessions.new_code(beginning.owner)
+        code = await self._house.identity.authentication.sessions.new_code(beginning.owner)
         self._link = f"{self._settings.url}/signin?code={code}"
         self._keeping = asyncio.create_task(self._house.records.records.keep())
         if self._settings.has_model:
@@ -145,13 +148,13 @@ class Application:
         except Fault:
             return  # whoever calls the model is told the reason
 
-    async def _begin(self) -> iam.Beginning:
+    async def _begin(self) -> Beginning:
         """The subscription, the group, the first hub and project, and the environment of unchanged clients."""
         subscription = await _subscription(self._house.store)
         known = self._home.environment()
         if known is not None and known.subscription != subscription:
             known = None  # it belongs to another database
-        beginning = await self._house.iam.bootstrap.begin(subscription, has_cli_secret=known is not None)
+        beginning = await self._house.identity.directory.bootstrap.begin(subscription, has_cli_secret=known is not None)
         group = parse(f"/subscriptions/{subscription}/resourceGroups/{GROUP}")
         hub, project = (group.extension("Microsoft.MachineLearningServices/workspaces", name) for name in (HUB, PROJECT))
         if known is None:
@@ -202,7 +205,7 @@ async def accept_rights(settings: Settings, home: Home) -> int:
     """Seal the authorization store's rows as they are now; gives how many. Nothing may be served meanwhile."""
     store, ring, _ = _open_store(settings, home)
     try:
-        found = await iam.accept_rights(store, ring)
+        found = await authorization.accept_rights(store, ring)
         at = clock.stamp(clock.now())
         await store.commit(Emit(at, "Studiolo.Access/seal/action", "Succeeded", "/", PLATFORM.oid, msgspec.json.encode({"rows": found})))
     finally:
@@ -220,7 +223,7 @@ async def upgrade_rights(settings: Settings, home: Home) -> dict[str, int]:
     store, ring, _ = _open_store(settings, home)
     try:
         await ring.require_readable()
-        found = await iam.extend_seals(store, ring)
+        found = await authorization.extend_seals(store, ring)
         if found:
             at, detail = clock.stamp(clock.now()), msgspec.json.encode({"rows": found})
             await store.commit(Emit(at, "Studiolo.Access/upgrade/action", "Succeeded", "/", PLATFORM.oid, detail))
@@ -235,18 +238,19 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    seals = await iam.open_seals(store, ring)
+    seals = await authorization.open_seals(store, ring)
     tree = ScopeTree(store, seals)
     await tree.load()
     outbound, audiences = GuardedOutbound(settings.providers), _audiences(settings.url)
-    opened_iam = await iam.open_iam(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
-    gate = Gate(opened_iam.grants, Recorder(store))
-    blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
+    identity = await open_identity(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
+    people = identity.authentication
+    gate = Gate(identity.rights.grants, Recorder(store))
+    blob_room = _blob_room(settings, home, store, ring, people.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
-    identities = Identities(opened_iam)
+    identities = Identities(identity.directory.principals)
     model_room = models.room(
-        store, ring, resources, identities, opened_iam.authenticator("model"), workspaces, engine, Unmetered(), base_url=settings.url
+        store, ring, resources, identities, people.authenticator("model"), workspaces, engine, Unmetered(), base_url=settings.url
     )
     furniture = Furniture(resources, workspaces, model_room.accounts)
     subscription = await _subscription(store)
@@ -256,24 +260,24 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
     workspaces.service = service
     asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
-    template_room = await _template_room(settings, store, ring, resources, opened_iam.tenant)
+    template_room = await _template_room(settings, store, ring, resources, identity.tenant)
     types = [
-        *opened_iam.types,
+        *identity.types,
         *template_room.types,
         *hub_types,
         *blob_room.types,
         *asset_room.types,
         *model_room.types,
-        *secrets.room(tenant=opened_iam.tenant, vault_suffix=f"vault.{place}"),
+        *secrets.room(tenant=identity.tenant, vault_suffix=f"vault.{place}"),
         *traces.room(),
         *key_types,
     ]
-    record = records.room(store, keeper, opened_iam.authenticator(), Grantors(opened_iam))
+    record = records.room(store, keeper, people.authenticator(), Grantors(identity.rights.grants, identity.authorization.reach))
     return House(
         store,
         ring,
         resources,
-        opened_iam,
+        identity,
         actions,
         gate,
         blob_room,
@@ -299,7 +303,7 @@ async def _template_room(settings: Settings, store: Store, ring: KeyRing, resour
     )
 
 
-def _blob_room(settings: Settings, home: Home, store: Store, ring: KeyRing, people: iam.Authenticator, gate: Gate) -> blobs.Room:
+def _blob_room(settings: Settings, home: Home, store: Store, ring: KeyRing, people: Authenticator, gate: Gate) -> blobs.Room:
     address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
     return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, gate, address)
 
@@ -317,12 +321,12 @@ def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:
 
 def _surfaces(settings: Settings, house: House, control: Control) -> list[Answers]:
     gate, objects = house.gate, DirectoryObjects(house.resources)
-    people = house.iam.authenticator("arm")
+    people = house.identity.authentication.authenticator()
     deployments = Surface("deployments", deployment_routes(house.templates.records, people), gate, render_arm)
     reference = served_surface(lambda: surfaces, control.catalog, people, gate)
     extras = [
         deployments,
-        Surface("access", house.iam.routes(), gate, render_arm),
+        Surface("access", house.identity.routes(), gate, render_arm),
         Surface("record", house.records.routes, gate, render_arm),
         activity_surface(house.store, people, gate),
         reference,
@@ -330,8 +334,7 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     surfaces: list[Answers] = [
         ArmSurface(control, people, extras),
         *extras,
-        *house.iam.surfaces(objects, gate),
-        house.iam.graph(objects, gate),
+        *house.identity.surfaces(objects, gate),
         *house.blobs.surfaces,
         Surface("models", house.models.routes, gate, render_model_fault, prefixes=MODEL_PREFIXES),
         platform_surface(settings.url, house.store, control, people, gate),
@@ -339,11 +342,11 @@ def _surfaces(settings: Settings, house: House, control: Control) -> list[Answer
     return surfaces
 
 
-def _audiences(url: str) -> iam.Audiences:
+def _audiences(url: str) -> Audiences:
     place = url.partition("://")[2]
     port = place.rpartition(":")[2]
     origins = [url, *(f"{url.partition(':')[0]}://{name}:{port}" for name in ("127.0.0.1", "[::1]"))]
-    return iam.audiences_of(origins, ml=[f"https://ml.azure.{place}"], vaults=[f"https://vault.{place}"])
+    return audiences_of(origins, ml=[f"https://ml.azure.{place}"], vaults=[f"https://vault.{place}"])
 
 
 def _known_hosts(settings: Settings) -> Callable[[str], bool]:

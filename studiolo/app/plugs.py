@@ -16,9 +16,11 @@ from studiolo.kernel.faults import Conflict, Forbidden, NotFound
 from studiolo.kernel.ids import ResourceId, collection, parse
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource, ResourceType
 from studiolo.rooms.assets import ProjectStorage, default_datastores
+from studiolo.rooms.authorization.service.reach import ReachService
 from studiolo.rooms.blobs import Storage, key_owner
+from studiolo.rooms.directory import Directory
+from studiolo.rooms.directory.ports import People
 from studiolo.rooms.hubs import WorkspaceService
-from studiolo.rooms.iam import Iam
 from studiolo.rooms.keys import Owners
 from studiolo.rooms.models.domain.accounts import account_of
 from studiolo.rooms.models.ports import Project, Used
@@ -78,25 +80,25 @@ class Resources:
 
 
 class DirectoryObjects:
-    """Directory objects for the iam room's Graph, through the resource façade."""
+    """Directory objects for Graph and for sign-in by providers elsewhere, through the resource façade."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
     async def get(self, caller: Caller, id_: ResourceId) -> JsonObject:
-        """See `iam.ports.Objects.get`."""
+        """See `directory.ports.Objects.get`."""
         return msgspec.json.decode(await self._resources.get().get(caller, id_))
 
     async def page(
         self, caller: Caller, type_name: str, wanted: str | None, top: int, token: str
     ) -> tuple[Sequence[JsonObject], str | None]:
-        """See `iam.ports.Objects.page`."""
+        """See `directory.ports.Objects.page`."""
         query = {"$top": str(top), **({"$filter": wanted} if wanted else {}), **({"$skipToken": token} if token else {})}
         listed = await self._resources.get().list(caller, collection(f"/providers/{type_name}"), query)
         return [msgspec.json.decode(doc) for doc in listed.docs], listed.next
 
     async def carrying(self, caller: Caller, type_name: str, facet: str) -> Sequence[JsonObject]:
-        """See `iam.ports.Objects.carrying`."""
+        """See `directory.ports.Objects.carrying`."""
         found: list[JsonObject] = []
         for resource in await self._resources.by_facet(type_name, facet):
             with suppress(Forbidden, NotFound):
@@ -113,48 +115,49 @@ class DirectoryObjects:
         if_match: str | None = None,
         if_none_match: str | None = None,
     ) -> JsonObject:
-        """See `iam.ports.Objects.write`."""
+        """See `directory.ports.Objects.write`."""
         outcome = await self._resources.get().put(
             caller, id_, {"properties": properties}, if_match=if_match, if_none_match=if_none_match, is_patch=is_patch
         )
         return msgspec.json.decode(outcome.doc)
 
     async def remove(self, caller: Caller, id_: ResourceId) -> bool:
-        """See `iam.ports.Objects.remove`."""
+        """See `directory.ports.Objects.remove`."""
         return (await self._resources.get().delete(caller, id_)).existed
 
     async def act(self, caller: Caller, id_: ResourceId, action: str, body: JsonObject) -> JsonObject | None:
-        """See `iam.ports.Objects.act`."""
+        """See `directory.ports.Objects.act`."""
         return await self._resources.get().act(caller, id_, action, body, {})
 
 
 class Identities:
-    """Principals of resources, from the iam room."""
+    """Principals of resources, from the directory."""
 
-    def __init__(self, iam: Iam) -> None:
-        self._iam = iam
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
 
     async def ensure(self, resource: ResourceId, name: str) -> tuple[str, str]:
         """The object id and the tenant id of the resource's identity."""
         del name
-        identity = await self._iam.directory.ensure_identity(resource)
+        identity = await self._directory.ensure_identity(resource)
         return identity.principal_id, identity.tenant_id
 
     async def retire(self, resource: ResourceId) -> None:
         """Remove the identity and what was granted to it."""
-        await self._iam.directory.retire_identity(resource)
+        await self._directory.retire_identity(resource)
 
 
 class Grantors:
-    """Who could have granted what was refused, from the iam room."""
+    """Who could have granted what was refused, from the authorization room."""
 
-    def __init__(self, iam: Iam) -> None:
-        self._iam = iam
+    def __init__(self, people: People, reach: ReachService) -> None:
+        self._people = people
+        self._reach = reach
 
     async def grantors(self, oid: str, action: str, scope: str) -> Sequence[JsonObject]:
         """The smallest roles that would do, each with those who may assign it; nothing for a principal that is gone."""
-        principal = await self._iam.grants.principal(oid)
-        return (await self._iam.reach.who_could_grant(principal, action, scope))["roles"] if principal is not None else ()
+        principal = await self._people.principal(oid)
+        return (await self._reach.who_could_grant(principal, action, scope))["roles"] if principal is not None else ()
 
 
 class Workspaces:

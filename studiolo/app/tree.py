@@ -9,20 +9,20 @@ from typing import Final
 from studiolo.kernel.access.scopes import Hierarchy
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.store.port import DropResource, PutResource, Row, Store, Write
-from studiolo.rooms import hubs, iam
+from studiolo.rooms import authorization, hubs
 
-_GROUPS: Final = iam.MANAGEMENT_GROUPS.lower()
-_MEMBERSHIPS: Final = iam.MEMBERSHIPS.lower()
+_GROUPS: Final = authorization.MANAGEMENT_GROUPS.lower()
+_MEMBERSHIPS: Final = authorization.MEMBERSHIPS.lower()
 
 
 class ScopeTree:
-    """The identity room's `Heirs`, kept in memory: read where its seals hold, and changed with every commit that changes it.
+    """The authorization room's `Heirs`, kept in memory: read where its seals hold, and changed with every commit that changes it.
 
     The store calls its listeners after a commit is durable and before its caller is told, so that whoever was told finds
     the change in force. Commits of other processes are noticed by a gap in the versions, and by `refresh`.
     """
 
-    def __init__(self, store: Store, seals: iam.Seals) -> None:
+    def __init__(self, store: Store, seals: authorization.Seals) -> None:
         self._seals = seals
         self._parents: dict[str, str] = {}  # by key of a group, the name of the one above
         self._members: dict[str, tuple[str, str]] = {}  # by key of a membership, subscription and group
@@ -38,7 +38,7 @@ class ScopeTree:
         """Read what is there, before anything is served. Rows that are not as they were written change nothing: all is closed then."""
         while True:
             standing, noted = await self._seals.standing(), self._noted
-            found = [await self._seals.all_of(type_name) for type_name in iam.TREE]
+            found = [await self._seals.all_of(type_name) for type_name in authorization.TREE]
             if None in found:
                 await self._seals.inspect()
             if self._seals.is_closed:
@@ -46,7 +46,7 @@ class ScopeTree:
                 return
             again = await self._seals.standing()
             # Neither another process nor this one may have changed the tree while it was read.
-            if None not in found and again.since(iam.TREE) == standing.since(iam.TREE) and self._noted == noted:
+            if None not in found and again.since(authorization.TREE) == standing.since(authorization.TREE) and self._noted == noted:
                 break
         for kept in (self._parents, self._members, self._hubs, self._reaching):
             kept.clear()
@@ -55,10 +55,10 @@ class ScopeTree:
         self._followed = standing.version
         self._rebuild()
 
-    async def refresh(self, standing: iam.Standing) -> None:
+    async def refresh(self, standing: authorization.Standing) -> None:
         """See `Heirs.refresh`."""
         async with self._reading:
-            if standing.since(iam.TREE) > self._followed:
+            if standing.since(authorization.TREE) > self._followed:
                 await self.load()
             self._followed = max(self._followed, standing.version)
 
@@ -68,14 +68,14 @@ class ScopeTree:
 
     def _note(self, writes: Sequence[Write]) -> None:
         """Take over what a commit changes."""
-        version = iam.version_in(writes)
+        version = authorization.version_in(writes)
         if version is None or version <= self._followed:
             return
         is_changed = False
         for write in writes:
-            if isinstance(write, PutResource) and write.row.type in iam.TREE:
+            if isinstance(write, PutResource) and write.row.type in authorization.TREE:
                 is_changed |= self._take(write.row)
-            elif isinstance(write, DropResource) and write.type in iam.TREE:
+            elif isinstance(write, DropResource) and write.type in authorization.TREE:
                 is_changed |= self._forget(write.key)
         self._noted = version
         if version == self._followed + 1:
@@ -87,13 +87,13 @@ class ScopeTree:
         """Take over one row; whether the tree changes by it."""
         resource = resource_of(row)
         if row.type == _GROUPS:
-            above = iam.group_above(resource)
+            above = authorization.group_above(resource)
             if above is None:
                 return self._parents.pop(row.key, None) is not None
             is_new, self._parents[row.key] = self._parents.get(row.key) != above, above
             return is_new
         if row.type == _MEMBERSHIPS:
-            pair = iam.membership_of(resource)
+            pair = authorization.membership_of(resource)
             is_new, self._members[row.key] = self._members.get(row.key) != pair, pair
             return is_new
         heir = hubs.heir_of(resource)

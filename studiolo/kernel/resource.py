@@ -47,6 +47,12 @@ class SystemData(msgspec.Struct, frozen=True, rename="camel"):
     last_modified_by_type: str
     last_modified_at: str
 
+    @classmethod
+    def first(cls, caller: Caller, at: str) -> SystemData:
+        """Of what this caller makes at this moment."""
+        who, kind = caller.name or caller.oid, "User" if caller.kind == "User" else "Application"
+        return cls(who, kind, at, who, kind, at)
+
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """One stored resource. `private` never leaves the server through a resource body."""

@@ -19,12 +19,15 @@ from studiolo.kernel.access.conditions import check_condition, read_condition
 from studiolo.kernel.access.patterns import Pattern, action_key
 from studiolo.kernel.access.scopes import prefixes, scope_key
 from studiolo.kernel.faults import Fault
+from studiolo.rooms.authentication.domain import tokens
+from studiolo.rooms.authentication.service import signing
+from studiolo.rooms.authorization.domain import assignments
+from studiolo.rooms.authorization.service import access
 from studiolo.rooms.blobs.domain import sas
 from studiolo.rooms.blobs.domain.names import address
 from studiolo.rooms.blobs.schema import texts
 from studiolo.rooms.blobs.wire import batch
-from studiolo.rooms.iam.domain import assignments, graph, principals, tokens
-from studiolo.rooms.iam.service import access, signing
+from studiolo.rooms.directory.domain import graph, principals
 from studiolo.rooms.models.schema.chat import read_chat, read_completion
 from studiolo.rooms.models.schema.embeddings import read_embeddings
 from studiolo.rooms.templates.domain.expressions import parse

@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.parity.studio import Reply, Studio, unique
-from tests.rooms.iam.browser import Form, forms_in
-from tests.rooms.iam.test_certificates import certificate, key_of, pem
+from tests.support.browser import Form, forms_in
+from tests.support.certificate import certificate, key_of, pem
 from tests.support.server import COMMAND, clean_environment
 
 PASSWORD = "violet engines hum softly"

@@ -21,7 +21,7 @@ from studiolo.app.settings import Settings
 from studiolo.kernel import clock
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM
-from studiolo.rooms.iam.domain.tokens import Bearer, claims_of
+from studiolo.rooms.authentication.domain.tokens import Bearer, claims_of
 from studiolo.wire.rates import ANONYMOUS, SIGN_IN, Rate
 from tests.support.asgi import Reply, call
 
@@ -122,17 +122,17 @@ class House:
 
     async def token(self, oid: str, application: str, audience: str, *, age_seconds: int = 0, tenant: str = "") -> str:
         """An access token of this server's own making, as old and of whatever tenant as the test wants."""
-        iam = self.application._house.iam  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - nobody gives out such tokens
+        proofs = self.application._house.identity.authentication  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - nobody gives out such tokens
         claims = claims_of(
             Bearer(oid, application),
-            iam.front.issuer,
+            proofs.front.issuer,
             audience,
             "2.0",
             at=int(clock.now().timestamp()) - age_seconds,
             life_seconds=3600,
             token_id=uuid.uuid4().hex,
         )
-        return await iam.keys.sign({**claims, **({"tid": tenant} if tenant else {})})
+        return await proofs.keys.sign({**claims, **({"tid": tenant} if tenant else {})})
 
     async def dress(self, person: Somebody, application: str, **how: Any) -> None:
         """Give somebody a token for each plane."""

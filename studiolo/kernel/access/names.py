@@ -32,6 +32,8 @@ ENCRYPTION_SCOPE_NAME = "Microsoft.Storage/storageAccounts/encryptionScopes:name
 ROLE_DEFINITION_ID = f"{_ASSIGNMENTS}:RoleDefinitionId"
 PRINCIPAL_ID = f"{_ASSIGNMENTS}:PrincipalId"
 PRINCIPAL_TYPE = f"{_ASSIGNMENTS}:PrincipalType"
+GIVES_ROLES = f"{_ASSIGNMENTS}/write"
+"""The action of whoever may give roles."""
 UTC_NOW = "UtcNow"
 IS_PRIVATE_LINK = "isPrivateLink"
 

@@ -30,20 +30,16 @@ def check_preconditions(id_: ResourceId, old: Resource | None, if_match: str | N
 
 def written(declared: ResourceType, change: Change, admitted: Draft) -> Resource:
     """The resource that an admitted draft becomes: with a fresh ETag, and who made and changed it."""
-    who, kind = change.caller.name or change.caller.oid, "User" if change.caller.kind == "User" else "Application"
-    first = change.old.system if change.old else None
+    system = SystemData.first(change.caller, change.at)
+    if change.old is not None:
+        before = change.old.system
+        kept = before.created_by, before.created_by_type, before.created_at
+        system = SystemData(*kept, system.last_modified_by, system.last_modified_by_type, system.last_modified_at)
     return Resource(
         id=change.id,
         type=declared.name,
         etag=clock.new_tag(),
-        system=SystemData(
-            created_by=first.created_by if first else who,
-            created_by_type=first.created_by_type if first else kind,
-            created_at=first.created_at if first else change.at,
-            last_modified_by=who,
-            last_modified_by_type=kind,
-            last_modified_at=change.at,
-        ),
+        system=system,
         properties=admitted.properties,
         location=admitted.location,
         kind=admitted.kind,

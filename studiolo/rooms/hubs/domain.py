@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from studiolo.kernel.access.names import GIVES_ROLES
 from studiolo.kernel.faults import Conflict, Fault, Invalid, NotFound, NotOffered
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, JsonObject, Resource
@@ -53,7 +54,6 @@ _COMPUTED: Final = (
 )
 _FLAGS: Final = frozenset({"hbiWorkspace", "v1LegacyMode", "enableDataIsolation", "allowRoleAssignmentOnRG"})
 REACHES: Final = {reach.lower(): reach for reach in ("None", "Projects")}
-GIVES_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 UNDENIES: Final = "Microsoft.Authorization/denyAssignments/delete"
 _IMMUTABLE: Final = ("hubResourceId", "storageAccount", "keyVault")
 _DEPENDENTS: Final = (("storageAccount", "Microsoft.Storage/storageAccounts"), ("keyVault", "Microsoft.KeyVault/vaults"))

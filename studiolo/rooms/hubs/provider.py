@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from studiolo.kernel.access.names import GIVES_ROLES
 from studiolo.kernel.resource import Action, Resource, ResourceType
 from studiolo.rooms.hubs import domain, schema
 from studiolo.rooms.hubs.service import WorkspaceService
@@ -39,7 +40,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
             *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete")),
             *domain.JOIN,
             domain.ASSIGN_IDENTITY,
-            domain.GIVES_ROLES,
+            GIVES_ROLES,
             domain.UNDENIES,
             domain.DESTROY_KEYS,
         ),

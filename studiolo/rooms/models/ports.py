@@ -74,7 +74,7 @@ class Projects(Protocol):
 
 
 class Callers(Protocol):
-    """Knows who holds a bearer token. The iam room."""
+    """Knows who holds a bearer token. The authentication room."""
 
     async def of_token(self, token: str) -> Caller:
         """The holder of this access token. Raises Unauthenticated if it is not valid here and now."""
@@ -82,7 +82,7 @@ class Callers(Protocol):
 
 
 class Identities(Protocol):
-    """Service principals of resources. The iam room."""
+    """Service principals of resources. The directory room."""
 
     async def ensure(self, resource: ResourceId, name: str) -> tuple[str, str]:
         """The object id and the tenant id of the resource's own identity; makes it if it is not there."""

@@ -13,7 +13,6 @@ from studiolo.kernel.resource import JsonObject
 
 READ: Final = "Microsoft.Insights/eventtypes/values/Read"
 READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
-WRITE_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 READ_RETENTION: Final = "Studiolo.Audit/retention/read"
 WRITE_RETENTION: Final = "Studiolo.Audit/retention/write"
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from studiolo.kernel.access.names import GIVES_ROLES
 from studiolo.kernel.access.scopes import ROOT
 from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.faults import Forbidden, Invalid
@@ -18,7 +19,6 @@ from studiolo.rooms.records.domain import (
     READ_RETENTION,
     READ_ROLES,
     WRITE_RETENTION,
-    WRITE_ROLES,
     Retention,
     explained,
     shown,
@@ -49,7 +49,7 @@ def routes(records: Records, callers: Callers) -> list[Route]:
         Route(
             "PUT",
             _AUDIT + "/retention",
-            Guard((WRITE_RETENTION, WRITE_ROLES), is_data=False),
+            Guard((WRITE_RETENTION, GIVES_ROLES), is_data=False),
             pages.keep_for,
             about="keep lines for so many days",
         ),
@@ -99,7 +99,7 @@ class _Pages:
     async def keep_for(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         caller = await self._callers.identify(call)
         await permit.require(caller, WRITE_RETENTION, ROOT)
-        await permit.require(caller, WRITE_ROLES, ROOT)  # not for those who may change all but rights
+        await permit.require(caller, GIVES_ROLES, ROOT)  # not for those who may change all but rights
         try:
             asked = msgspec.convert(await call.json(), Retention)
         except msgspec.ValidationError as error:

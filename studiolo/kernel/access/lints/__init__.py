@@ -5,7 +5,7 @@
     bypass.py     L6, against what the principal holds anyway
 
 Reading a condition is never stricter for it: what is stored decides as section 4 says. L8, what its writer may grant at
-all, is no matter of taste and no finding: see the identity room's delegation.
+all, is no matter of taste and no finding: see the authorization room's delegation.
 """
 
 from collections.abc import Iterable, Sequence

@@ -6,7 +6,6 @@ a prefix that scanners find, no character that ends a double-click, a CRC-32 at 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import zlib
 from typing import Final, Literal
@@ -35,11 +34,6 @@ def key_text(account_key: bytes, slot: Slot, salt: bytes) -> str:
 def is_well_formed(text: str) -> bool:
     """Whether this can be a project key at all."""
     return len(text) == _LENGTH and text.startswith(PREFIX) and text[-_SUM_CHARACTERS:] == _checksum(text[len(PREFIX) : -_SUM_CHARACTERS])
-
-
-def digest(text: str) -> str:
-    """What is stored of a key."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def slot_of(key_name: object) -> Slot:

@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 
 from studiolo.kernel import clock
+from studiolo.kernel.digests import digest_of
 from studiolo.kernel.faults import NotFound
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.keys import KeyRing
 from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store, Write
-from studiolo.rooms.models.domain.keys import SLOTS, Slot, digest, is_well_formed, key_text
+from studiolo.rooms.models.domain.keys import SLOTS, Slot, is_well_formed, key_text
 
 _ACCOUNTS: Final = "models.accounts"
 _KEYS: Final = "models.keys"
@@ -62,7 +63,7 @@ class Keys:
         entry = await self._store.entry(_ACCOUNTS, account.key)
         old = _account(entry) if entry else None
         salts: dict[Slot, bytes] = old.salts if old else {slot: clock.new_secret(16) for slot in SLOTS}
-        digests: dict[Slot, str] = {slot: digest(await self._text(account, slot, salts[slot])) for slot in SLOTS}
+        digests: dict[Slot, str] = {slot: digest_of(await self._text(account, slot, salts[slot])) for slot in SLOTS}
         new = _Account(project.text, workspace_id, identity, salts, is_enabled, digests)
         writes: list[Write] = [_put(_ACCOUNTS, account.key, new, entry.etag if entry else ABSENT)]
         for slot, mark in digests.items():
@@ -83,7 +84,7 @@ class Keys:
         """Replace one key; both keys as they are now. Raises as `list` does, and Stale if somebody replaced one meanwhile."""
         entry, old = await self._get(account)
         salts: dict[Slot, bytes] = {**old.salts, slot: clock.new_secret(16)}
-        digests: dict[Slot, str] = {**old.digests, slot: digest(await self._text(account, slot, salts[slot]))}
+        digests: dict[Slot, str] = {**old.digests, slot: digest_of(await self._text(account, slot, salts[slot]))}
         new = msgspec.structs.replace(old, salts=salts, digests=digests)
         writes: list[Write] = [_put(_ACCOUNTS, account.key, new, entry.etag), DropEntry(_KEYS, old.digests[slot])]
         if new.is_enabled:
@@ -107,7 +108,7 @@ class Keys:
         """
         if not is_well_formed(text):
             return None
-        mark = digest(text)
+        mark = digest_of(text)
         found = self._known.get(mark)
         if found is None:
             before = self._changes

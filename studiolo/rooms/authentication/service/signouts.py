@@ -1,0 +1,62 @@
+"""Signing out everywhere, at once: what was given out before this moment proves nothing any more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from studiolo.kernel import clock
+from studiolo.kernel.documents import resource_of, row_of
+from studiolo.kernel.faults import Conflict, NotFound, Stale
+from studiolo.kernel.principals import NOT_BEFORE, USERS, Principal, principal_id, principal_of, user_facets
+from studiolo.kernel.resource import PLATFORM, Caller, Invocation, JsonObject, Resource
+from studiolo.kernel.store.port import Emit, PutResource, Store
+from studiolo.rooms.authentication.service.consents import Consents
+from studiolo.rooms.authentication.service.revocations import Revocations
+
+_RACES: Final = 5
+
+
+class SignOuts:
+    """Takes back what people and applications were given."""
+
+    def __init__(self, store: Store, consents: Consents) -> None:
+        self._store = store
+        self._consents = consents
+
+    async def everywhere(self, oid: str, caller: Caller = PLATFORM) -> Principal:
+        """End every session and token of a person; the person as of now.
+
+        Raises:
+            NotFound: there is no such person.
+        """
+        id_ = principal_id(USERS, oid)
+        for _ in range(_RACES):
+            row = await self._store.find(id_.key)
+            if row is None:
+                raise NotFound(f"There is no user '{oid}'.")
+            person, at = resource_of(row), clock.stamp(clock.now())
+            changed = msgspec.structs.replace(person, private={**person.private, NOT_BEFORE: at}, etag=clock.new_tag())
+            event = Emit(at, f"{USERS}/revokeSignInSessions/action", "Succeeded", id_.key, caller.oid, b"{}")
+            try:
+                await self._store.commit(PutResource(row_of(changed), expect=row.etag, facets=tuple(user_facets(changed))), event)
+            except Stale:
+                continue
+            await self._consents.forget(oid)
+            return principal_of(changed)
+        raise Conflict("The user was changed again and again meanwhile. Try again.")
+
+    async def revoke_person(self, call: Invocation) -> JsonObject:
+        """POST revokeSignInSessions on a user."""
+        await self.everywhere(call.resource.name, call.caller)
+        return {"value": True}
+
+    async def revoke_application(self, call: Invocation) -> JsonObject:
+        """POST revokeTokens on an application: its own tokens, and those that it holds for people."""
+        await self.of_application(call.resource)
+        return {"value": True}
+
+    async def of_application(self, application: Resource) -> None:
+        """End every token of an application."""
+        await self._store.commit(Revocations.of_application(application.name))

@@ -1,1 +1,0 @@
-"""Values and pure rules of identity: who there is, what a role may say, what a token must hold."""
