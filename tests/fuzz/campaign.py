@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 NAMES = (
-    *("condition", "scope", "pattern", "arm_id", "blob_url", "signature", "token", "json_body", "template", "expression", "batch_body"),
-    *("filters", "xml", "model_calls", "parameters"),
+    *("condition", "scope", "pattern", "arm_id", "json_body", "template", "expression", "filters", "parameters", "pages"),
+    *("blob_url", "signature", "blob_headers", "moments", "batch_body", "xml", "model_calls", "model_file"),
+    *("token", "form", "arrival", "authorization", "redirect_uris", "assertion", "certificate", "password", "request_head"),
+    *("discovery", "key_set", "id_token", "exchange", "resource_body", "graph_body", "exported"),
 )
 SLOWEST = 1.0
 

@@ -182,6 +182,7 @@ class Certificates:
 def _registered(given: object, name: str, since: str) -> Kept:
     """A certificate as it is kept."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -190,7 +191,7 @@ def _registered(given: object, name: str, since: str) -> Kept:
         raw = text.encode("ascii")
         found = x509.load_pem_x509_certificate(raw) if "-----BEGIN" in text else x509.load_der_x509_certificate(base64.b64decode(raw))
         public = found.public_key()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Invalid("'key' must be an X.509 certificate: PEM, or DER in base64.", target="keyCredential.key") from None
     if not isinstance(public, RSAPublicKey) or not _LEAST_BITS <= public.key_size <= _MOST_BITS:
         raise Invalid(f"The certificate must hold an RSA key of {_LEAST_BITS} to {_MOST_BITS} bits.", target="keyCredential.key")
@@ -213,7 +214,7 @@ def _read(client: str, assertion: str) -> tuple[_Header, _Claims, bytes, bytes]:
         header = msgspec.json.decode(_decoded(pieces[0]), type=_Header)
         claims = msgspec.json.decode(_decoded(pieces[1]), type=_Claims)
         return header, claims, head.encode("ascii"), _decoded(signature)
-    except (ValueError, UnicodeError):
+    except (ValueError, RecursionError):
         raise refusals.wrong_assertion(client, "it is no signed JSON Web Token with iss, sub, aud, exp and jti") from None
 
 
