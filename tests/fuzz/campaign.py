@@ -15,12 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-NAMES = (
-    *("condition", "scope", "pattern", "arm_id", "json_body", "template", "expression", "filters", "parameters", "pages"),
-    *("blob_url", "signature", "blob_headers", "moments", "batch_body", "xml", "model_calls", "model_file"),
-    *("token", "form", "arrival", "authorization", "redirect_uris", "assertion", "certificate", "password", "request_head"),
-    *("discovery", "key_set", "id_token", "exchange", "resource_body", "graph_body", "exported"),
-)
+from tests.fuzz.themes import NAMES
+
 SLOWEST = 1.0
 
 
@@ -55,6 +51,8 @@ def fuzz(name: str, seconds: int, keep: Path) -> int:
 
     with atheris.instrument_imports(include=["studiolo"]):
         from tests.fuzz import targets
+
+        targets.target(name)
 
     for number, seed in enumerate(targets.seeds(name)):
         (keep / f"seed-{number}").write_bytes(seed)

@@ -6,37 +6,31 @@ Each target takes bytes; a `Fault` is an answer, all else is a finding.
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from studiolo.kernel.faults import Fault
-from tests.fuzz.readers import bodies, languages, providers, records, signin, storage
 from tests.fuzz.readers.raw import check
+from tests.fuzz.themes import THEMES
 
 CORPUS = Path(__file__).parent / "corpus"
 
-TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each
-    for each in (
-        *(languages.condition, languages.scope, languages.pattern, languages.arm_id, languages.json_body, languages.template),
-        *(languages.expression, languages.filters, languages.parameters, languages.pages),
-        *(storage.blob_url, storage.signature, storage.blob_headers, storage.moments, storage.batch_body, storage.xml),
-        *(storage.model_calls, storage.model_file),
-        *(signin.token, signin.form, signin.arrival, signin.authorization, signin.redirect_uris, signin.assertion),
-        *(signin.certificate, signin.password, signin.request_head),
-        *(providers.discovery, providers.key_set, providers.id_token, providers.exchange),
-        *(bodies.resource_body, bodies.graph_body, records.exported),
-    )
-}
+
+@functools.cache
+def target(name: str) -> Callable[[bytes], None]:
+    """The target of this name; its theme alone is imported."""
+    theme = next(theme for theme, names in THEMES.items() if name in names)
+    return getattr(importlib.import_module(f"tests.fuzz.readers.{theme}"), name)
 
 
 def feed(name: str, raw: bytes) -> None:
     """Give bytes to a target; a fault is an answer, and has a text and a code."""
     fault: Fault | None = None
     try:
-        TARGETS[name](raw)
+        target(name)(raw)
     except Fault as raised:
         fault = raised
     if fault is not None:

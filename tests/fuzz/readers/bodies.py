@@ -132,7 +132,7 @@ def resource_body(raw: bytes) -> None:
     draft = draft_from(body)
     merge_patch({"properties": {"a": {"b": 1}}}, body)
     for declared in TYPES.values():
-        for facts in ({}, _Everything()):
+        for facts in (dict[str, Resource | None](), _Everything()):
             try:
                 _admitted(declared, Change(_id(declared), None, draft, ADA, AT, ID, facts=facts))
             except Fault as fault:

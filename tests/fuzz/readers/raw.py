@@ -26,7 +26,7 @@ def query(raw: bytes) -> Mapping[str, str]:
     return call(raw.decode("latin-1")).query()
 
 
-def call(raw_query: str = "", *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes = b"") -> Call:
+def call(raw_query: str = "", *, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b"") -> Call:
     """A call that came over the wire."""
 
     async def receive() -> dict[str, Any]:

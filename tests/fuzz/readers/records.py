@@ -42,7 +42,7 @@ def _chained(lines: list[bytes], key: bytes) -> list[bytes]:
     for line in lines:
         with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError, KeyError, AttributeError, TypeError, ValueError):
             said = cast("dict[str, Any]", msgspec.json.decode(line))
-            told = Line(*(said[name] for name in LINE_FIELDS[:12]), said["doc"].encode(), previous, b"", b"")
+            told = Line._make((*(said[name] for name in LINE_FIELDS[:12]), said["doc"].encode(), previous, b"", b""))
             previous = digest_of(told)
             given = {"previous": told.previous.hex(), "digest": previous.hex(), "seal": seal_of(key, previous).hex()}
             found.append(msgspec.json.encode({**said, **given}))
