@@ -135,7 +135,7 @@ def _lines(path: Path) -> Iterator[Line]:
             try:
                 found = _exported.decode(raw)
                 given = (found.doc.encode(), *(bytes.fromhex(text) for text in (found.previous, found.digest, found.seal)))
-            except (msgspec.DecodeError, ValueError, UnicodeError):
+            except (ValueError, RecursionError):
                 raise Invalid(f"Line {number} of '{path}' is no line of a record.", code="RecordUnreadable") from None
             yield Line._make((*_told(found), *given))
 
@@ -154,7 +154,7 @@ def _ending(path: Path) -> Ending | None:
         raise Fault(f"'{path}' cannot be read: {error.strerror}.", code="SystemError") from None
     try:
         return msgspec.json.decode(last, type=_End).end
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

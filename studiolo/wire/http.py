@@ -142,8 +142,8 @@ class Call:
         limit = self.limits.body_bytes if limit is None else limit
         size, until = 0, clock.monotonic() + self.limits.body_seconds
         declared = self.headers.get("content-length")
-        if declared is not None and declared.isdigit() and int(declared) > limit:
-            raise TooLarge(f"The body has {declared} bytes; at most {limit} are taken here.")
+        if declared is not None and declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
+            raise TooLarge(f"The body has {declared[:20]} bytes; at most {limit} are taken here.")
         while True:
             self.body_came, self.body_until = size, until + size / LEAST_BYTES_PER_SECOND
             message = await self._receive()

@@ -15,10 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-NAMES = (
-    *("condition", "scope", "pattern", "arm_id", "blob_url", "signature", "token", "json_body", "template", "expression", "batch_body"),
-    *("filters", "xml", "model_calls", "parameters"),
-)
+from tests.fuzz.themes import NAMES
+
 SLOWEST = 1.0
 
 
@@ -53,6 +51,8 @@ def fuzz(name: str, seconds: int, keep: Path) -> int:
 
     with atheris.instrument_imports(include=["studiolo"]):
         from tests.fuzz import targets
+
+        targets.target(name)
 
     for number, seed in enumerate(targets.seeds(name)):
         (keep / f"seed-{number}").write_bytes(seed)

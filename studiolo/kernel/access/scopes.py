@@ -15,6 +15,8 @@ from studiolo.kernel.faults import Invalid
 ROOT = "/"
 MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
 SUBSCRIPTIONS = "/subscriptions/"
+LONGEST = 4096
+"""A scope's most characters: an id has at most half as many, and each segment costs the length of what lies above it."""
 DEEPEST_GROUPED = 4
 """How many segments the longest scope has at which a management group comes into the chain: that of such a group."""
 
@@ -28,12 +30,12 @@ def scope_key(scope: str) -> str:
 
     Raises:
         Invalid: no leading slash, an empty, `.` or `..` segment, a percent sign, a backslash, a control or
-            non-ASCII character (code `InvalidScope`).
+            non-ASCII character, or more than 4096 characters (code `InvalidScope`).
     """
     if scope == ROOT:
         return ROOT
     path = scope.removesuffix("/")
-    if _LEGAL.fullmatch(path) is None:
+    if len(path) > LONGEST or _LEGAL.fullmatch(path) is None:
         raise Invalid(f"'{scope[:200]}' is not a scope: {_complaint(path)}.", code="InvalidScope", target="scope")
     return path.lower()
 
@@ -44,6 +46,8 @@ def is_name(text: str) -> bool:
 
 
 def _complaint(path: str) -> str:
+    if len(path) > LONGEST:
+        return f"it has more than {LONGEST} characters"
     if not path.startswith("/"):
         return "it must begin with '/'"
     if found := _FORBIDDEN.search(path):

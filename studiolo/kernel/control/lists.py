@@ -15,6 +15,7 @@ from studiolo.kernel.store.port import Page, Row, Store
 
 _PAGE = 100
 _MAX_PAGE = 1000
+_MAX_DIGITS = 18
 _FIRST_SCAN, _SCAN = 8, 400
 
 
@@ -71,9 +72,7 @@ class Lister:
     async def _newest(
         self, declared: ResourceType, collection: Collection, query: Mapping[str, str], view: Filter, top: int, *, is_descending: bool
     ) -> Listed:
-        skip = _number(query, "$skip", 0) if query.get("$skip", "").isdigit() else 0
-        token = query.get("$skipToken", "")
-        skip = int(_untoken(token) or 0) if token else skip
+        skip = _skipped(query)
         rows: list[Row] = []
         scan = max(_FIRST_SCAN, min(top, _SCAN))  # "the latest" is one row, found among the first
         while True:
@@ -93,9 +92,25 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not text.isdigit() or (name == "$top" and not 1 <= int(text) <= 1_000_000):
+    if not _is_number(text) or not 1 <= int(text) <= 1_000_000:
         raise Invalid(f"'{name}' must be a positive whole number, not '{text[:50]}'.", code="InvalidQueryParameterValue", target=name)
-    return min(int(text), _MAX_PAGE) if name == "$top" else int(text)
+    return min(int(text), _MAX_PAGE)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a whole number that the store can count to. Not all that Unicode calls digits is one."""
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+
+
+def _skipped(query: Mapping[str, str]) -> int:
+    """How many rows lie behind the caller, who may count them or send the token of a page."""
+    token = query.get("$skipToken", "")
+    found = _untoken(token) if token else query.get("$skip", "")
+    if _is_number(found):
+        return int(found)
+    if token:
+        raise _no_token()
+    return 0
 
 
 def _token(key: str) -> str:
@@ -106,4 +121,8 @@ def _untoken(token: str) -> str:
     try:
         return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
     except ValueError:
-        raise Invalid("The '$skipToken' is not one that this server gave out.", code="InvalidSkipToken", target="$skipToken") from None
+        raise _no_token() from None
+
+
+def _no_token() -> Invalid:
+    return Invalid("The '$skipToken' is not one that this server gave out.", code="InvalidSkipToken", target="$skipToken")

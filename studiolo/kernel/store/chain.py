@@ -47,7 +47,7 @@ class Head(msgspec.Struct, frozen=True):
 
     def holds(self, key: bytes) -> bool:
         """Whether the seal was made with this key over these values."""
-        return hmac.compare_digest(self.seal, self._seal(key))
+        return hmac.compare_digest(self.seal.encode(), self._seal(key).encode())
 
     def _seal(self, key: bytes) -> str:
         return hmac.digest(key, b"studiolo record head" + _encode([self.seq, self.digest, self.at]), "sha256").hex()
@@ -81,7 +81,7 @@ class Keeper(NamedTuple):
         raw = self.witness.load() if self.witness is not None else None
         try:
             found = msgspec.json.decode(raw, type=Head) if raw else None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return found if found is not None and found.holds(self.key) else None
 

@@ -146,7 +146,8 @@ class Verifier:
             self._report.losses.append(Loss(line.seq, line.at, line.reason))
         elif line.kind == CUT:
             doc = _doc(line)
-            self._cuts[int(doc.get("through", 0))] = str(doc.get("digest", ""))
+            if isinstance(through := doc.get("through"), int):
+                self._cuts[through] = str(doc.get("digest", ""))
         head = self._head
         if head is not None and head.seq == line.seq and head.digest != line.digest.hex():
             return "replaced", f"Line {line.seq} is another than the one that the head kept outside names."
@@ -177,5 +178,5 @@ class Verifier:
 def _doc(line: Line) -> dict[str, Any]:
     try:
         return msgspec.json.decode(line.doc, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {}

@@ -136,4 +136,4 @@ def _read(body: JsonObject, kind: type[T]) -> T:
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
-        raise Invalid(f"The question cannot be read: {error}.") from None
+        raise Invalid(f"The question cannot be read: {str(error)[:300]}.") from None

@@ -139,10 +139,10 @@ def _moment(asked: Mapping[str, str], name: str) -> str:
         return ""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError):
         raise _bad(name, "a moment such as 2027-01-31 or 2027-01-31T12:00:00Z") from None
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _bad(name: str, what: str) -> Invalid:

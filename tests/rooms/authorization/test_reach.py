@@ -124,6 +124,7 @@ async def test_what_holds_here_from_the_root_is_told(studio: Studio) -> None:
         ("simulate", {"change": {"remove": [f"{GROUP}/{AUTHORIZATION}/roleAssignments/{guid(999)}"]}}, "RoleAssignmentNotFound"),
         ("simulate", {"change": {"colour": "red"}}, "InvalidRequestContent"),
         ("simulate", {"change": {"assign": [{"role": "no such", "who": "me", "scope": GROUP}]}}, "PrincipalNotFound"),
+        ("simulate", {"change": {"assign": [{"role": OWNER, "who": "me", "scope": "/a" * 3000}]}}, "InvalidScope"),
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_refused(studio: Studio, name: str, body: dict[str, Any], code: str) -> None:

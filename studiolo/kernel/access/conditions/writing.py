@@ -21,7 +21,8 @@ def check_condition(text: str, version: str | None = VERSION) -> Condition:
     """
     if version != VERSION:
         raise Invalid(
-            f"Set conditionVersion to '{VERSION}': conditions of version {version!a} are not evaluated.", code="InvalidConditionVersion"
+            f"Set conditionVersion to '{VERSION}': conditions of version {str(version)[:20]!a} are not evaluated.",
+            code="InvalidConditionVersion",
         )
     condition = compile_condition(text)
     _check(condition.syntax)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from studiolo.kernel.faults import Invalid
 from studiolo.kernel.ids import ResourceId
@@ -31,7 +31,7 @@ def check_uri(uri: object, target: str) -> str:
             f"'azureml://datastores/workspaceblobstore/paths/…' or 'https://…', not '{uri[:200]}'.",
             target=target,
         )
-    if "?" in uri and any(name.lower() == "sig" for name, _ in parse_qsl(urlsplit(uri).query)):
+    if any(name.lower() == "sig" for name, _ in parse_qsl(uri.partition("#")[0].partition("?")[2])):
         raise Invalid(
             f"'{target}' carries a shared access signature, which everybody who may read this asset could use. Leave the query out.",
             target=target,

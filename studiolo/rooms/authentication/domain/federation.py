@@ -171,7 +171,10 @@ def _mappings(change: Change) -> list[JsonObject]:
 
 def _issuer(given: object) -> str:
     text = _text(given, "issuer", _LONGEST_ADDRESS)
-    parts = urlsplit(text) if text.isascii() and " " not in text else None
+    try:
+        parts = urlsplit(text) if text.isascii() and " " not in text else None
+    except ValueError:
+        parts = None
     if parts is None or parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or "?" in text or "#" in text:
         raise Invalid(
             f"'{text[:100]}' is no issuer: name the https address whose /.well-known/openid-configuration describes the provider.",
@@ -330,7 +333,8 @@ def _has_usual_size(key: Mapping[str, Any]) -> bool:
 
 def is_plain_header(header: Mapping[str, Any]) -> bool:
     """Whether a token's header names an algorithm that is believed, and nothing that changes how the rest is read."""
-    return header.get("alg") in ALGORITHMS and not {"crit", "b64", "zip"} & set(header)
+    algorithm = header.get("alg")
+    return isinstance(algorithm, str) and algorithm in ALGORITHMS and not {"crit", "b64", "zip"} & set(header)
 
 
 def unusable(issuer: str, why: str) -> Unavailable:

@@ -103,7 +103,7 @@ def _read(client: str, assertion: str) -> tuple[_Header, _Claims, bytes, bytes]:
         header = msgspec.json.decode(_decoded(pieces[0]), type=_Header)
         claims = msgspec.json.decode(_decoded(pieces[1]), type=_Claims)
         return header, claims, head.encode("ascii"), _decoded(signature)
-    except (ValueError, UnicodeError):
+    except (ValueError, RecursionError):
         raise refusals.wrong_assertion(client, "it is no signed JSON Web Token with iss, sub, aud, exp and jti") from None
 
 

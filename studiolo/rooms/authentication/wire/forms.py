@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from studiolo.kernel.faults import Fault, Forbidden, Invalid, Unauthenticated
 from studiolo.kernel.principals import Principal
@@ -83,9 +83,9 @@ class Forms:
 
 def onward(text: str) -> str:
     """Where to go after signing in: a path of ours and nothing else; the first page for anything that is none."""
-    parts = urlsplit(text) if len(text) <= _LONGEST_NEXT and text.isascii() and text.isprintable() else None
-    is_ours = parts is not None and not parts.scheme and not parts.netloc and text.startswith("/") and not text.startswith(("//", "/\\"))
-    return text if is_ours and "\\" not in text else "/"
+    is_plain = len(text) <= _LONGEST_NEXT and text.isascii() and text.isprintable() and "\\" not in text
+    # What begins with one slash is a path: no scheme and no host can stand before it.
+    return text if is_plain and text.startswith("/") and not text.startswith("//") else "/"
 
 
 _CARRIED: Final = frozenset(

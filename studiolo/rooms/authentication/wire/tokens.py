@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -212,7 +211,7 @@ def _basic(header: str) -> tuple[str, str]:
     scheme, _, text = header.partition(" ")
     try:
         client, colon, secret = base64.b64decode(text.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         colon = ""
         client = secret = ""
     if scheme.lower() != "basic" or not colon:

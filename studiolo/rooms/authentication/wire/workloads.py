@@ -92,7 +92,7 @@ class _Bindings:
         try:
             asked = msgspec.convert(await call.json(), _Bound)
         except msgspec.ValidationError as error:
-            raise Invalid(f"The binding cannot be read: {error}.") from None
+            raise Invalid(f"The binding cannot be read: {str(error)[:300]}.") from None
         kept, secret = await self._workloads.bind(caller, resource, asked.name, asked.life_seconds)
         shown = {**kept.public(), "identityEndpoint": f"{call.origin}{PATH}", "identityHeader": secret}
         return Answer.json(shown, 201, headers=[("cache-control", "no-store")])

@@ -12,7 +12,6 @@ from studiolo.kernel.resource import Change, JsonObject
 
 START, END = "startDateTime", "endDateTime"
 STATES: Final[Mapping[Timing, str]] = {"not yet": "Pending", "now": "Active", "expired": "Expired"}
-_STAMP: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def schedule(change: Change) -> JsonObject:
@@ -50,7 +49,7 @@ def _moment(text: object, name: str) -> str | None:
         found = datetime.fromisoformat(str(text))
         if found.tzinfo is None:
             raise ValueError(text)
-        return found.astimezone(UTC).strftime(_STAMP)
+        return found.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")  # years have four digits: texts sort
     except (ValueError, OverflowError):
         raise _refused(f"'{name}' must be a moment such as 2027-01-31T08:00:00Z", name) from None
 

@@ -6,7 +6,7 @@ import re
 
 from studiolo.kernel.faults import Invalid, Unsatisfiable
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def span_of(size: int, ms_range: str | None, plain_range: str | None) -> tuple[int, int] | None:

@@ -59,7 +59,7 @@ def check_moment(headers: Mapping[str, str], now: datetime) -> None:
     try:
         at = parsedate_to_datetime(headers.get("x-ms-date") or headers.get("date", ""))
         is_fresh = abs(now - at) <= MAX_SKEW
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         is_fresh = False
     if not is_fresh:
         raise Forbidden("The request's date (x-ms-date) is missing, malformed or more than 15 minutes off.", code="AuthenticationFailed")

@@ -30,7 +30,7 @@ def seconds_of(http_text: str, header: str) -> int:
     """
     try:
         return int(parsedate_to_datetime(http_text).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Invalid(
             f"'{header}' must be a date such as 'Mon, 23 Nov 2026 22:00:00 GMT'.", code="InvalidHeaderValue", target=header
         ) from None

@@ -188,7 +188,7 @@ def _root(raw: bytes, tag: str) -> Element:
     try:
         root = ET.fromstring(raw)  # noqa: S314 - without declarations there are no entities
     except (ET.ParseError, ValueError, LookupError) as error:
-        raise _malformed(str(error)) from None
+        raise _malformed(str(error)[:200]) from None
     if root.tag != tag:
         raise _malformed(f"its root is '{root.tag[:50]}', not '{tag}'")
     return root

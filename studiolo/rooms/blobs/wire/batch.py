@@ -49,7 +49,10 @@ class Batch:
         if match is None:
             raise _malformed("a part is no DELETE or PUT request")
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-        url = urlsplit(match[2])
+        try:
+            url = urlsplit(match[2])
+        except ValueError:
+            raise _malformed("a part names no address") from None
         if match[1] == "PUT" and "comp=tier" not in url.query:
             raise _malformed("a part is neither a delete nor a change of tier")
         headers.setdefault("x-ms-version", version_of(call))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 
 from studiolo.kernel.faults import Forbidden, Invalid, NotOffered
 from studiolo.rooms.blobs.domain.conditions import conditions_of
@@ -25,6 +26,7 @@ from studiolo.rooms.blobs.wire.visits import (
 )
 from studiolo.wire.http import Answer, Call, Permit
 
+_MAX_DIGITS = 18
 _INCLUDES = frozenset(
     (
         "metadata",
@@ -104,7 +106,7 @@ class ContainerOperations:
             prefix=folder + query.get("prefix", ""),
             delimiter=query.get("delimiter", ""),
             after=_behind(query.get("marker", "")),
-            limit=_page_size(visit),
+            limit=_page_size(query),
             with_staged="uncommittedblobs" in (includes := _includes(visit)),
         )
         check_prefix(asked.prefix)
@@ -123,7 +125,7 @@ class ContainerOperations:
     async def list_containers(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:
         """List Containers."""
         visit = await self._door.enter(call)
-        prefix, after, limit = visit.query.get("prefix", ""), _behind(visit.query.get("marker", "")), _page_size(visit)
+        prefix, after, limit = visit.query.get("prefix", ""), _behind(visit.query.get("marker", "")), _page_size(visit.query)
         check_prefix(prefix)
         includes = _includes(visit)
         await visit.may_control(permit, READ_CONTAINER, "service", "l")
@@ -192,11 +194,11 @@ def _includes(visit: Visit) -> frozenset[str]:
     return asked
 
 
-def _page_size(visit: Visit) -> int:
-    text = visit.query.get("maxresults", "")
+def _page_size(query: Mapping[str, str]) -> int:
+    text = query.get("maxresults", "")
     if not text:
         return MAX_PAGE
-    if not text.isdigit() or int(text) < 1:
+    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS or int(text) < 1:
         raise Invalid("'maxresults' must be a whole number from 1.", code="OutOfRangeQueryParameterValue", target="maxresults")
     return min(int(text), MAX_PAGE)
 

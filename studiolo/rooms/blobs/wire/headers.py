@@ -19,6 +19,7 @@ _VERSION = re.compile(r"\d{4}-\d\d-\d\d")
 _META = "x-ms-meta-"
 _META_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAG_TEXT = re.compile(r"[A-Za-z0-9 +\-./:=_]*")
+_MAX_DIGITS = 18
 _MAX_TAGS, _MAX_TAG_NAME, _MAX_TAG_VALUE = 10, 128, 256
 _TIERS = ("Hot", "Cool", "Cold")
 _LEASES = [("x-ms-lease-status", "unlocked"), ("x-ms-lease-state", "available")]
@@ -61,10 +62,10 @@ def length_of(call: Call, limit: int) -> int:
         TooLarge: it is over the limit.
     """
     text = call.headers.get("content-length", "")
-    if not text.isdigit():
+    if not text.isascii() or not text.isdigit():
         raise Invalid("The Content-Length header is required here.", code="MissingContentLengthHeader", target="Content-Length")
-    if int(text) > limit:
-        raise TooLarge(f"The body has {text} bytes; at most {limit} are taken here.", code="RequestBodyTooLarge")
+    if len(text) > _MAX_DIGITS or int(text) > limit:
+        raise TooLarge(f"The body has {text[:20]} bytes; at most {limit} are taken here.", code="RequestBodyTooLarge")
     return int(text)
 
 

@@ -110,7 +110,7 @@ def properties_of(kind: Kind, body: Mapping[str, Any]) -> JsonObject:
         elif name in _FIXED and value == _FIXED[name]:
             continue
         elif name not in (*_IGNORED, *(_OWN_WAY if kind.name == "users" else ())) and value not in (None, [], {}):
-            raise NotOffered(f"'{name}' of {kind.name} is not offered here; leave it out.", target=name)
+            raise NotOffered(f"'{name[:100]}' of {kind.name} is not offered here; leave it out.", target=name[:100])
     return found
 
 

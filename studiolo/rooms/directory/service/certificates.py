@@ -113,6 +113,7 @@ class Certificates:
 def _registered(given: object, name: str, since: str) -> Kept:
     """A certificate as it is kept."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -121,7 +122,7 @@ def _registered(given: object, name: str, since: str) -> Kept:
         raw = text.encode("ascii")
         found = x509.load_pem_x509_certificate(raw) if "-----BEGIN" in text else x509.load_der_x509_certificate(base64.b64decode(raw))
         public = found.public_key()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise Invalid("'key' must be an X.509 certificate: PEM, or DER in base64.", target="keyCredential.key") from None
     if not isinstance(public, RSAPublicKey) or not _LEAST_BITS <= public.key_size <= _MOST_BITS:
         raise Invalid(f"The certificate must hold an RSA key of {_LEAST_BITS} to {_MOST_BITS} bits.", target="keyCredential.key")

@@ -286,6 +286,6 @@ def _quoted(text: str) -> str:
 
 def _top(query: Mapping[str, str]) -> int:
     text = query.get("$top", "100")
-    if not text.isdigit() or not 1 <= int(text) <= 999:
+    if not text.isascii() or not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= 999:
         raise Invalid("'$top' must lie between 1 and 999.", code="Request_BadRequest", target="$top")
     return int(text)

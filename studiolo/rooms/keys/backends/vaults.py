@@ -106,7 +106,7 @@ class VaultKeys:
             return msgspec.json.decode(raw, type=Answer)
         except Unavailable as fault:
             raise unreachable(address, fault.message) from None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise unreachable(address, "it answers no key") from None
 
 

@@ -41,7 +41,7 @@ def read_safetensors(data: memoryview) -> dict[str, Tensor]:
         raw = msgspec.json.decode(bytes(data[8 : 8 + length]), type=dict[str, msgspec.Raw])
         raw.pop("__metadata__", None)
         tensors = {name: msgspec.json.decode(entry, type=Tensor) for name, entry in raw.items()}
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _refuse(f"its header does not parse ({type(error).__name__})")
     if len(tensors) > MAX_TENSORS:
         _refuse(f"it holds more than {MAX_TENSORS} tensors")
