@@ -196,7 +196,7 @@ async def open_iam(
     grants = StoredGrants(store, heirs=heirs, known_actions=known_actions, seals=seals)
     await grants.refresh()
     gate = Gate(grants)
-    delegation = Delegation(gate, grants)
+    delegation = Delegation(store, gate, grants)
     secrets = ClientSecrets(store, gate, delegation)
     certificates = Certificates(store, secrets.require_giver)
     directory = Directory(store, grants, secrets, tenant)

@@ -181,20 +181,28 @@ class Guards:
 
     async def principal(self, change: Change) -> Cleared:
         """A person or a service principal that is written or removed."""
+        if change.is_delete and change.old is not None:
+            await self._delegation.require_release(change.caller, change.id.name, str(change.old.properties["displayName"]))
         is_off = change.old is not None and (change.is_delete or change.new.properties.get("accountEnabled") is False)
         return Cleared(fence=await self._keep_without(change, change.id.name) if is_off else None)
 
     async def user(self, change: Change) -> Cleared:
         """A person. Who links them to an identity elsewhere lets its owner in as them, so must be allowed to give what they hold."""
-        before = set(identity_facets(change.old.properties)) if change.old else set[str]()
-        if not change.is_delete and change.old is not None and not before.issuperset(identity_facets(change.new.properties)):
-            oid = change.id.name.lower()
-            await self._delegation.require_holdings(change.caller, oid, change.new.properties["displayName"], [(oid, "User")])
+        if not change.is_delete and change.old is not None:
+            before, after = set(identity_facets(change.old.properties)), set(identity_facets(change.new.properties))
+            oid, name = change.id.name.lower(), change.new.properties["displayName"]
+            if after - before:
+                await self._delegation.require_holdings(change.caller, oid, name, [(oid, "User")])
+            if before - after:  # their next sign-in may make them a user anew
+                await self._delegation.require_release(change.caller, oid, name)
         return await self.principal(change)
 
     async def group(self, change: Change) -> Cleared:
         """A group that is written or removed."""
         before = set(change.old.properties.get("members") or ()) if change.old else set[str]()
+        after = set[str]() if change.is_delete else set(change.new.properties.get("members") or ())
+        if before - after:
+            await self._delegation.require_release(change.caller, change.id.name, change.new.properties["displayName"])
         if not change.is_delete:
             members: list[str] = change.new.properties.get("members") or []
             added = [(oid, self._kind(change, oid)) for oid in members if oid not in before]
@@ -212,6 +220,8 @@ class Guards:
     async def application(self, change: Change) -> Cleared:
         """An application that is written or removed: its service principal goes with it."""
         acting = await self._directory.service_principal(change.id.name) if change.is_delete else None
+        if acting is not None:
+            await self._delegation.require_release(change.caller, acting.oid, acting.name)
         return Cleared(fence=await self._keep_without(change, acting.oid) if acting is not None else None)
 
     async def _keep_without(self, change: Change, oid: str) -> Fence | None:
