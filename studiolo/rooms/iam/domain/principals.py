@@ -28,6 +28,7 @@ KINDS: Final[Mapping[str, str]] = {USERS.lower(): "User", GROUPS.lower(): "Group
 GIVES_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 ATTRIBUTES: Final = "Microsoft.Directory/CustomSecurityAttributes/Id"
 GUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+CUSTOM_ATTRIBUTES: Final = "customSecurityAttributes"
 NOT_BEFORE: Final = "notBefore"
 """The private property that holds the moment of a principal's last sign-out everywhere."""
 ENFORCED: Final = "enforced"
@@ -84,7 +85,7 @@ def principal_of(resource: Resource) -> Principal:
         not_before=resource.private.get(NOT_BEFORE) or "",
         needs_second_factor=found.get("perUserMfaState") == ENFORCED,
         is_federated=found.get("creationType") == FEDERATED,
-        attributes=custom_attributes(found.get("customSecurityAttributes") or {}),
+        attributes=custom_attributes(found.get(CUSTOM_ATTRIBUTES) or {}),
     )
 
 
@@ -380,12 +381,12 @@ def _app_id(found: Mapping[str, Any]) -> str:
 
 def _checked_attributes(found: Mapping[str, Any]) -> dict[str, Any]:
     """Custom security attributes: sets of named texts, integers, booleans and lists of them."""
-    sets: Mapping[str, Mapping[str, Any]] = found.get("customSecurityAttributes") or {}
+    sets: Mapping[str, Mapping[str, Any]] = found.get(CUSTOM_ATTRIBUTES) or {}
     for group, values in sets.items():
         for name in (group, *values):
             if not _ATTRIBUTE.fullmatch(name):
                 raise Invalid(
                     f"'{name[:50]}' is no name of a custom security attribute or set: 1 to 32 letters and digits.",
-                    target="properties.customSecurityAttributes",
+                    target=f"properties.{CUSTOM_ATTRIBUTES}",
                 )
-    return {"customSecurityAttributes": sets or None}
+    return {CUSTOM_ATTRIBUTES: sets or None}

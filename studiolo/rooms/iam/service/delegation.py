@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from studiolo.kernel.access.blocks import blocks_of
 from studiolo.kernel.access.grants import Assignment, Role
 from studiolo.kernel.access.names import PRINCIPAL_ID, PRINCIPAL_TYPE, ROLE_DEFINITION_ID
-from studiolo.kernel.access.scopes import scope_key
+from studiolo.kernel.access.scopes import ROOT, scope_key
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Forbidden
 from studiolo.kernel.gate import Gate, Grants
-from studiolo.kernel.resource import Caller, Resource
+from studiolo.kernel.resource import Caller, Change, JsonObject, Resource
 from studiolo.rooms.iam.domain.assignments import by_principal
 from studiolo.rooms.iam.domain.denials import by_excluded
-from studiolo.rooms.iam.domain.principals import GIVES_ROLES
+from studiolo.rooms.iam.domain.principals import CUSTOM_ATTRIBUTES, GIVES_ROLES
 from studiolo.rooms.iam.domain.roles import DENY_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.iam.ports import Reading
 from studiolo.rooms.iam.service.owners import UNDENIES, covers
@@ -109,6 +111,22 @@ class Delegation:
                     code="MembershipBeyondDelegation",
                 ) from None
 
+    async def require_attributes(self, change: Change) -> None:
+        """Refuse to change somebody's custom security attributes, on which roles anywhere may hang, to who could not give roles everywhere.
+
+        Raises:
+            Forbidden: code `AttributesBeyondDelegation`.
+        """
+        before, after = _spelled(change.old.properties if change.old else {}), _spelled(change.new.properties)
+        if before == after or await self._gate.may(change.caller, GIVES_ROLES, ROOT):
+            return
+        raise Forbidden(
+            f"Conditions at any scope may give roles by custom security attributes, so to change them needs '{GIVES_ROLES}' at '{ROOT}', "
+            "without a condition.",
+            code="AttributesBeyondDelegation",
+            target=f"properties.{CUSTOM_ATTRIBUTES}",
+        )
+
     async def require_release(self, caller: Caller, holder: str, name: str) -> None:
         """Refuse to let somebody be `holder`, or a member of it, no longer, unless the caller could remove what denies them by it.
 
@@ -157,3 +175,8 @@ class Delegation:
             and scope_key(each.scope) in chain
             and any(block.condition is None for block in blocks_of(each.role.permissions).covering("control", GIVES_ROLES.lower()))
         }
+
+
+def _spelled(properties: JsonObject) -> bytes:
+    """Custom security attributes as one text: as values of Python, true and 1 would be the same."""
+    return msgspec.json.encode(properties.get(CUSTOM_ATTRIBUTES) or {}, order="deterministic")

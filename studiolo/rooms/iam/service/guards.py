@@ -181,7 +181,9 @@ class Guards:
 
     async def principal(self, change: Change) -> Cleared:
         """A person or a service principal that is written or removed."""
-        if change.is_delete and change.old is not None:
+        if not change.is_delete:
+            await self._delegation.require_attributes(change)
+        elif change.old is not None:
             await self._delegation.require_release(change.caller, change.id.name, str(change.old.properties["displayName"]))
         is_off = change.old is not None and (change.is_delete or change.new.properties.get("accountEnabled") is False)
         return Cleared(fence=await self._keep_without(change, change.id.name) if is_off else None)
