@@ -14,7 +14,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.gate import Grants
 from studiolo.rooms.iam.domain import refusals
 from studiolo.rooms.iam.domain.audiences import Audiences
-from studiolo.rooms.iam.domain.clients import IMPERSONATION
+from studiolo.rooms.iam.domain.clients import IMPERSONATION, Client
 from studiolo.rooms.iam.domain.principals import Principal
 from studiolo.rooms.iam.domain.scopes import DEFAULT, Wanted
 from studiolo.rooms.iam.domain.tokens import Bearer, Issuer, Version, claims_of, first_issue, groups_claim, id_claims_of
@@ -24,6 +24,7 @@ from studiolo.rooms.iam.service.signing import SigningKeys
 
 _LEAST_LIFE: Final = 3600
 _API: Final = "api://"
+_MOST_DOWNSTREAM: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """That a person lets an application act for them: who, which, under which name in tokens."""
+    """That a person lets an application act for them: who, which, under which name in tokens.
+
+    `downstream` are the resources that it lets the one that it is for use in turn, on the person's behalf.
+    """
 
     person: Principal
     proven: Proven
     sid: str
+    downstream: tuple[str, ...] = ()
 
 
 class Mint:
@@ -87,10 +92,28 @@ class Mint:
         """
         if self._audiences.knows(resource):
             return Target(resource, frozenset({IMPERSONATION}))
-        client = await self._clients.find(resource.removesuffix("/").removeprefix(_API))
+        client = await self._application(resource)
         if client is None or client.is_everybodys:
             raise refusals.unknown_resource(resource, self.issuer.tenant)
         return Target(client.audience, client.offers)
+
+    async def downstream(self, resource: str) -> tuple[str, ...]:
+        """What an application may use on behalf of its users as of now, and what of that is an application may use in turn.
+
+        Whoever lets somebody use the application at `resource` has to be told; of too many, the rest is not given.
+        """
+        found, waiting = dict[str, str](), [resource]
+        while waiting and len(found) < _MOST_DOWNSTREAM:
+            wanted = waiting.pop(0)
+            client = None if self._audiences.knows(wanted) else await self._application(wanted)
+            for each in client.delegates if client is not None else ():
+                if _plain(each) not in found:
+                    found[_plain(each)] = each
+                    waiting.append(each)
+        return tuple(found.values())[:_MOST_DOWNSTREAM]
+
+    async def _application(self, resource: str) -> Client | None:
+        return await self._clients.find(resource.removesuffix("/").removeprefix(_API))
 
     def is_same(self, one: str, other: str) -> bool:
         """Whether two spellings name one resource."""
@@ -128,6 +151,7 @@ class Mint:
             shown_name=person.shown_name,
             scopes=scopes,
             consent=leave.sid,
+            downstream=() if self._audiences.knows(target.audience) else leave.downstream,
         )
         at, life = self._time(person, client.id)
         claims = claims_of(bearer, self.issuer, target.audience, version, at=at, life_seconds=life, token_id=_token_id())
