@@ -6,12 +6,14 @@ the last owner stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.conditions import check_condition
+from studiolo.kernel.access.grants import Assignment, Permission
 from studiolo.kernel.access.lints import Finding, bypassed, lint_deny, lint_grant, refused
 from studiolo.kernel.access.scopes import MANAGEMENT_GROUPS, ROOT, scope_key
 from studiolo.kernel.documents import resource_of, row_of
@@ -33,6 +35,9 @@ from studiolo.rooms.iam.service.records import made
 _MOST_ROLES: Final = 5000
 _MOST_ASSIGNMENTS: Final = 4000
 _PAGE: Final = 1000
+_MOST_MEMBERS: Final = 5000
+_OVERTAKES: Final = "The assignment cannot be written: it has no condition, and makes those of others idle."
+_OPENS: Final = "The role cannot be written: conditions under which it is assigned, or which its holders have, would hold less than before."
 _FACETS: Final[Mapping[str, Callable[[Resource], Iterable[str]]]] = {
     USERS.lower(): principals.user_facets,
     GROUPS.lower(): principals.group_facets,
@@ -69,8 +74,43 @@ class Guards:
                 parsed, holder = check_condition(condition, "2.0"), await self._grants.facts(str(found["principalId"]))
                 findings = [*lint_grant(parsed, role.permissions), *bypassed(parsed, role.permissions, scope, holder, change.id.text)]
                 passed = refused(findings, override.checks)
+            if condition is None and not (change.old and change.old.properties.get("condition") is None):
+                wider = Assignment(change.id.text, str(found["principalId"]), role, scope)
+                passed = refused([each async for each in self._overtaken(wider)], override.checks, "properties", what=_OVERTAKES)
         fence = await self._keep_owner(change, change.old) if change.old is not None else None
         return Cleared(remarks(override, passed), fence)
+
+    async def _overtaken(self, wider: Assignment, *, but: Assignment | None = None) -> AsyncIterator[Finding]:
+        """L6, looked at from the other side: conditions that an assignment without one makes idle, which `but` did not already.
+
+        Those of the principal, of its groups and, if it is a group itself, of the principals in it through any nesting.
+        """
+        async for oid in self._bound_through(wider.principal_id.lower()):
+            compiled = await self._grants.facts(oid)
+            alone = CompiledFacts(msgspec.structs.replace(compiled.facts, assignments=(wider,)))
+            before = CompiledFacts(msgspec.structs.replace(compiled.facts, assignments=() if but is None else (but,)))
+            for each in compiled.facts.assignments:
+                if each.condition is None or each.id.lower() == wider.id.lower():
+                    continue
+                parsed = check_condition(each.condition, each.condition_version)
+                known = set(bypassed(parsed, each.role.permissions, each.scope, before, each.id))
+                for found in bypassed(parsed, each.role.permissions, each.scope, alone, each.id):
+                    if found not in known:
+                        yield _told_of(each.id, found)
+
+    async def _bound_through(self, oid: str) -> AsyncIterator[str]:
+        """A principal and, of the first thousands in a group, those who have a role under a condition themselves."""
+        waiting, seen = [oid], set[str]()
+        while waiting and len(seen) < _MOST_MEMBERS:
+            each = waiting.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            rows = (await self._store.by_facet(ROLE_ASSIGNMENTS.lower(), assignments.by_principal(each))).rows
+            if each == oid or any(resource_of(row).properties.get("condition") is not None for row in rows):
+                yield each
+            group = await self._store.find(principals.principal_id(GROUPS, each).key)
+            waiting += resource_of(group).properties.get("members") or () if group is not None else ()
 
     def _role_of(self, change: Change) -> Resource:
         guid = roles.guid_of(change.new.properties.get("roleDefinitionId"))
@@ -131,6 +171,9 @@ class Guards:
             return Cleared(remarks(override, passed))
         await self._check_holders(change)
         before = tuple(map(roles.permission_of, change.old.properties["permissions"]))
+        if before != permissions and not change.caller.is_platform:
+            opened = [each async for each in self._opened(change.old, permissions)]
+            passed = [*passed, *refused(opened, override.checks, "properties.permissions", what=_OPENS)]
         is_high = covers(before, GIVES_ROLES, UNDENIES) and before != permissions
         return Cleared(remarks(override, passed), await self._owners.keep(_plan(change, roles.facets)) if is_high else None)
 
@@ -148,18 +191,46 @@ class Guards:
         """Raise Conflict if the role stays assigned where it is assignable no longer: its writer need not be heard there."""
         chain_of = (await self._grants.facts(change.caller.oid)).facts.hierarchy.chain
         wanted = {scope_key(scope) for scope in change.new.properties["assignableScopes"]}
+        async for assignment in self._assigned(change.id.name):
+            scope = scope_of(assignment.id)
+            if wanted.isdisjoint(chain_of(scope_key(scope))):
+                raise Conflict(
+                    f"The role is assigned at '{scope}' ({assignment.id.key}), which the new assignable scopes leave out. Remove the "
+                    "assignment first, or keep the scope.",
+                    code="RoleDefinitionHasAssignments",
+                    target="properties.assignableScopes",
+                )
+
+    async def _opened(self, old: Resource, permissions: Sequence[Permission]) -> AsyncIterator[Finding]:
+        """What a role's new permissions take from the conditions of its assignments, and from others that their holders have.
+
+        A finding that the old ones had as well was passed over, with a reason, when its assignment was written.
+        """
+        before = roles.role_of(old)
+        after = msgspec.structs.replace(before, permissions=tuple(permissions))
+        async for assignment in self._assigned(old.name):
+            found, scope, holder = assignment.properties, scope_of(assignment.id), str(assignment.properties["principalId"])
+            if found.get("condition") is None:
+                earlier, later = (Assignment(assignment.id.text, holder, role, scope) for role in (before, after))
+                async for each in self._overtaken(later, but=earlier):
+                    yield each
+                continue
+            parsed, facts = check_condition(found["condition"], found.get("conditionVersion")), await self._grants.facts(holder)
+            known, now = (
+                [*lint_grant(parsed, role.permissions), *bypassed(parsed, role.permissions, scope, facts, assignment.id.text)]
+                for role in (before, after)
+            )
+            for each in now:
+                if each not in known:
+                    yield _told_of(assignment.id.text, each)
+
+    async def _assigned(self, guid: str) -> AsyncIterator[Resource]:
+        """Every assignment of a role."""
         after: str | None = ""
         while after is not None:
-            page = await self._store.by_facet(ROLE_ASSIGNMENTS.lower(), roles.by_role(change.id.name), after=after, limit=_PAGE)
+            page = await self._store.by_facet(ROLE_ASSIGNMENTS.lower(), roles.by_role(guid), after=after, limit=_PAGE)
             for row in page.rows:
-                scope = scope_of(resource_of(row).id)
-                if wanted.isdisjoint(chain_of(scope_key(scope))):
-                    raise Conflict(
-                        f"The role is assigned at '{scope}' ({row.key}), which the new assignable scopes leave out. Remove the assignment "
-                        "first, or keep the scope.",
-                        code="RoleDefinitionHasAssignments",
-                        target="properties.assignableScopes",
-                    )
+                yield resource_of(row)
             after = page.next
 
     # ── deny assignments ─────────────────────────────────────────────────────────────────────────────────────────
@@ -239,6 +310,11 @@ class Guards:
     async def _is_spared(self, oid: str) -> bool:
         """Whether a deny assignment excludes the principal: without it, the others may be locked out."""
         return bool((await self._store.by_facet(DENY_ASSIGNMENTS.lower(), denials.by_excluded(oid), limit=1)).rows)
+
+
+def _told_of(assignment: str, finding: Finding) -> Finding:
+    """A finding, told of an assignment that is not the one that is written."""
+    return msgspec.structs.replace(finding, what=f"of the assignment {assignment}, {finding.what}")
 
 
 def _is_high(scope: str) -> bool:
