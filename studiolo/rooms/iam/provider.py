@@ -115,6 +115,7 @@ def _service_principals(parts: Parts) -> ResourceType:
         facets=principals.service_principal_facets,
         finds=principals.finds,
         name_pattern=_GUID,
+        actions=(Action("revokeTokens", parts.signouts.revoke_principal, is_secret=True),),
     )
 
 

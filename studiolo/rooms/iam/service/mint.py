@@ -126,9 +126,9 @@ class Mint:
         claims = claims_of(bearer, self.issuer, audience, version, at=at, life_seconds=life, token_id=_token_id())
         return Issued(await self._keys.sign(claims), audience, at, life)
 
-    async def for_identity(self, acting: Principal, audience: str) -> Issued:
-        """A token of a managed identity, for the workload that is bound to it."""
-        bearer = Bearer(acting.oid, acting.application, acting.resource_id, "2")
+    async def for_identity(self, acting: Principal, audience: str, binding: str) -> Issued:
+        """A token of a managed identity, for the workload that is bound to it; it ends with the binding."""
+        bearer = Bearer(acting.oid, acting.application, acting.resource_id, "2", consent=binding)
         at, life = self._time(acting, acting.application)
         claims = claims_of(bearer, self.issuer, audience, "1.0", at=at, life_seconds=life, token_id=_token_id())
         return Issued(await self._keys.sign(claims), audience, at, life)

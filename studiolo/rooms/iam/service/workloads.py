@@ -24,6 +24,7 @@ from studiolo.rooms.iam.ports import People
 from studiolo.rooms.iam.service.delegation import Delegation
 from studiolo.rooms.iam.service.directory import Directory
 from studiolo.rooms.iam.service.mint import Issued, Mint
+from studiolo.rooms.iam.service.revocations import Revocations
 from studiolo.rooms.iam.service.sweeping import overdue
 
 _SPACE: Final = "iam.workloads"
@@ -116,7 +117,7 @@ class Workloads:
         return [kept for kept in (_kept.decode(entry.doc) for entry in entries) if kept.ends > now]
 
     async def unbind(self, resource: ResourceId, id_: str) -> None:
-        """End a binding at once.
+        """End a binding at once, with every token that was given under it.
 
         Raises:
             NotFound: there is none.
@@ -125,7 +126,8 @@ class Workloads:
         entry = await self._store.entry(_OF_SCOPE, key)
         if entry is None:
             raise NotFound(f"'{resource}' has no workload '{id_[:100]}'.", code="WorkloadNotFound", target="id")
-        await self._store.commit(*_ended(_kept.decode(entry.doc)))
+        kept = _kept.decode(entry.doc)
+        await self._store.commit(*_ended(kept), Revocations.of_consent(kept.id))
 
     async def token(self, secret: str, asked: Mapping[str, str]) -> tuple[Issued, Principal]:
         """A token of the identity that the secret is bound to.
@@ -147,7 +149,7 @@ class Workloads:
         if not resource:
             raise Invalid("The parameter 'resource' is required.", code="invalid_request", target="resource")
         target = await self._mint.target(resource)
-        return await self._mint.for_identity(acting, target.audience), acting
+        return await self._mint.for_identity(acting, target.audience, kept.id), acting
 
     async def _identity(self, resource: ResourceId) -> Principal:
         oid = await self._directory.identity_of(resource)
