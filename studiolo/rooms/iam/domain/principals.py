@@ -204,7 +204,7 @@ def admit_application(change: Change) -> Draft:
 
 
 def admit_service_principal(change: Change) -> Draft:
-    """The principal that an application, or the platform for a resource, acts as.
+    """The principal that an application, or the platform for a resource, acts as; without a name it is called like the application.
 
     Raises:
         Invalid: the application does not exist (code `ApplicationNotFound`).
@@ -227,11 +227,13 @@ def admit_service_principal(change: Change) -> Draft:
         found = {**found, "appId": before.get("appId"), "alternativeNames": before.get("alternativeNames")}
     app_id = _app_id(found)
     if kind == "Application":
-        if change.fact(f"/providers/{APPLICATIONS}/{app_id}") is None:
+        application = change.fact(f"/providers/{APPLICATIONS}/{app_id}")
+        if application is None:
             raise Invalid(f"There is no application '{app_id}'; create it first.", code="ApplicationNotFound", target="properties.appId")
         rival = change.fact(rival_key(app_id))
         if rival is not None and rival.id.key != change.id.key:
             raise Conflict(f"The application '{app_id}' has the service principal '{rival.name}' already.", code="ServicePrincipalExists")
+        found = {**found, "displayName": found.get("displayName") or application.properties["displayName"]}
     kept = {"appId": app_id, "servicePrincipalType": kind, "alternativeNames": found.get("alternativeNames") or None}
     admitted = change.new.with_properties(
         **{**found, **kept, "displayName": plain_name(found), "accountEnabled": _flag(found), **_checked_attributes(found)}
