@@ -25,6 +25,7 @@ KINDS: Final[Mapping[str, str]] = {USERS.lower(): "User", GROUPS.lower(): "Group
 ATTRIBUTES: Final = "Microsoft.Directory/CustomSecurityAttributes/Id"
 GUID_PATTERN: Final = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 GUID: Final = re.compile(GUID_PATTERN)
+CUSTOM_ATTRIBUTES: Final = "customSecurityAttributes"
 NOT_BEFORE: Final = "notBefore"
 """The private property that holds the moment of a principal's last sign-out everywhere."""
 ENFORCED: Final = "enforced"
@@ -80,7 +81,7 @@ def principal_of(resource: Resource) -> Principal:
         not_before=resource.private.get(NOT_BEFORE) or "",
         needs_second_factor=found.get("perUserMfaState") == ENFORCED,
         is_federated=found.get("creationType") == FEDERATED,
-        attributes=custom_attributes(found.get("customSecurityAttributes") or {}),
+        attributes=custom_attributes(found.get(CUSTOM_ATTRIBUTES) or {}),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -9,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.parity.conftest import take_environment
-from tests.parity.studio import Reply, Studio, unique
+from tests.parity.studio import ASSIGNMENTS, DIRECTORY, Reply, Studio, unique
 from tests.support.server import COMMAND, clean_environment
 
 PLACE = "/providers/Studiolo.Identity/workloads"
@@ -77,6 +78,45 @@ def test_a_binding_ends_when_it_is_told_to(studio: Studio, project: dict[str, An
     assert studio.arm("DELETE", f"{project['id']}{PLACE}/{found['id']}").status == 204
     assert asked(studio, found["identityHeader"]).status == 401
     assert studio.arm("DELETE", f"{project['id']}{PLACE}/{found['id']}").status == 404
+
+
+def reads(studio: Studio, project: dict[str, Any], token: str) -> int:
+    return studio.send("GET", f"{project['id']}?api-version=2024-10-01", None, {"authorization": f"Bearer {token}"}).status
+
+
+def test_a_binding_takes_the_tokens_that_it_gave_along_and_no_others(studio: Studio, project: dict[str, Any]) -> None:
+    ended, other = bound(studio, project), bound(studio, project)
+    tokens = [asked(studio, each["identityHeader"]).json()["access_token"] for each in (ended, other)]
+    assert [reads(studio, project, token) for token in tokens] == [200, 200]
+    assert studio.arm("DELETE", f"{project['id']}{PLACE}/{ended['id']}").status == 204
+    assert [reads(studio, project, token) for token in tokens] == [401, 200]
+
+
+def test_the_tokens_of_an_identity_are_taken_back_by_an_administrator(studio: Studio, project: dict[str, Any], tmp_path: Path) -> None:
+    """The deny assignment that guards the platform's identities is about what they are, not about their tokens."""
+    header, person = bound(studio, project)["identityHeader"], studio.person()
+    place = f"/servicePrincipals/{project['identity']['principalId']}"
+    first = asked(studio, header).json()["access_token"]
+    assert studio.arm("POST", f"{DIRECTORY}{place}/revokeTokens", {}, by=person).status == 403
+    assert reads(studio, project, first) == 200
+    assert studio.directory("POST", f"{place}/revokeTokens", {}).status == 200
+    assert reads(studio, project, first) == 401
+    second = asked(studio, header).json()["access_token"]
+    assert reads(studio, project, second) == 200
+    given = {"principalId": person.oid, "principalType": "ServicePrincipal", "roleDefinitionId": studio.role("Owner")}
+    assert studio.directory("PUT", f"{place}{ASSIGNMENTS}/{uuid.uuid4()}", {"properties": given}).status == 201
+    studio.grant(person.oid, "Reader", project["id"])
+    command = [str(COMMAND), "identity", "revoke", project["id"]]
+    done = subprocess.run(
+        command,
+        env={**clean_environment(tmp_path), **studio.env, "AZURE_CLIENT_ID": person.client_id, "AZURE_CLIENT_SECRET": person.secret},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert reads(studio, project, second) == 401
 
 
 @pytest.mark.parametrize("body", [{"lifeSeconds": 1}, {"lifeSeconds": 10**9}, {"name": "x" * 500}, {"lifeSeconds": "long"}, {"what": 1}])

@@ -64,7 +64,25 @@ def unbind(resource: ScopeArgument, id_: Annotated[str, typer.Argument(metavar="
     from studiolo.app.cli import show
 
     _unbound(home, resource, id_)
-    show.done("The binding is over.")
+    show.done("The binding is over, with every token that was given under it.")
+
+
+@app.command("revoke")
+def revoke(resource: ScopeArgument, home: HomeOption = None) -> None:
+    """End every token that the resource's identity has. Programs that stay bound get new ones."""
+    from studiolo.app.cli import authorization, show
+    from studiolo.app.cli.signed_in import on_client
+    from studiolo.kernel.faults import NotFound
+
+    async def work(client: Client) -> None:
+        found = await client.get(authorization.scope_of(client, resource), _VERSION)
+        oid = (found.get("identity") or found["properties"]).get("principalId")
+        if not oid:
+            raise NotFound(f"'{resource}' has no managed identity.", code="IdentityNotFound")
+        await client.act(f"/providers/Studiolo.Directory/servicePrincipals/{oid}/revokeTokens", _VERSION, {})
+
+    on_client(home, work)
+    show.done("Its tokens are over.")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})

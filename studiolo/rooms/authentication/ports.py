@@ -46,6 +46,14 @@ class Delegation(Protocol):
         """Refuse to let whomever a provider elsewhere names hold what `holder` holds, unless the caller could assign it to any user."""
         ...
 
+    async def require_release(self, caller: Caller, holder: str, name: str) -> None:
+        """Refuse to let somebody be `holder`, or a member of it, no longer, unless the caller could remove what denies them by it.
+
+        Raises:
+            Forbidden: code `MembershipUndoesDenial`.
+        """
+        ...
+
     async def require_person(self, caller: Caller, user: Resource) -> None:
         """Refuse to hand over a person's sign-in to who could not assign to them what they hold."""
         ...

@@ -120,7 +120,7 @@ async def open_rights(store: Store, seals: Seals, *, heirs: Heirs | None = None,
     await grants.refresh()
     gate = Gate(grants)
     worlds = StoredWorlds(store, grants, seals)
-    return Rights(store, heirs, known_actions, grants, worlds, gate, Delegation(gate, grants), Holdings(store))
+    return Rights(store, heirs, known_actions, grants, worlds, gate, Delegation(store, gate, grants), Holdings(store))
 
 
 def room(rights: Rights, directory: Directory, tenant: str) -> Room:

@@ -101,6 +101,10 @@ class SignOuts(Protocol):
         """POST revokeSignInSessions."""
         ...
 
+    async def revoke_principal(self, call: Invocation) -> JsonObject:
+        """POST revokeTokens on a service principal."""
+        ...
+
     async def revoke_application(self, call: Invocation) -> JsonObject:
         """POST revokeTokens."""
         ...

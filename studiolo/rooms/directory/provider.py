@@ -102,6 +102,7 @@ def _service_principals(parts: Parts) -> ResourceType:
         facets=service_principal_facets,
         finds=principals.finds,
         name_pattern=GUID_PATTERN,
+        actions=(Action("revokeTokens", parts.signouts.revoke_principal, is_secret=True),),
     )
 
 

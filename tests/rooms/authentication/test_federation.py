@@ -18,7 +18,7 @@ from studiolo.kernel.ids import collection, parse
 from studiolo.kernel.resource import PLATFORM
 from tests.rooms.authentication.federated import PATH, Lab, is_in, opened_lab
 from tests.support.browser import Browser
-from tests.support.studio import GROUP, HERE, OWNER, READER, guid
+from tests.support.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, guid
 
 pytestmark = pytest.mark.anyio
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -213,6 +213,47 @@ async def test_only_who_could_add_members_to_a_group_maps_it(lab: Lab) -> None:
     assert (await administrator.ask("PUT", PATH, {**wanted, "displayName": "Another name"})).status == 200
     moved = await administrator.ask("PUT", PATH, {**wanted, "clientId": "mine"})
     assert (moved.status, moved.code) == (403, "MembershipBeyondDelegation")
+
+
+async def test_another_value_for_a_mapped_group_brings_others_in_and_so_is_looked_at(lab: Lab) -> None:
+    group = await lab.studio.group(20)
+    await lab.studio.assign(0xB1, group, OWNER, HERE)
+    administrator = await lab.studio.robot(30, CONTRIBUTOR, "/")
+    await lab.studio.assign(0xB2, administrator.oid, ACCESS_ADMINISTRATOR, PATH)
+    await lab.configure(groupMappings=[{"value": "owners", "groupId": group}])
+    wider = {**lab.properties, "groupMappings": [{"value": "owners", "groupId": group}, {"value": "everybody", "groupId": group}]}
+    refused = await administrator.ask("PUT", PATH, wider)
+    assert (refused.status, refused.code) == (403, "MembershipBeyondDelegation")
+
+
+@pytest.mark.parametrize("how", ["principals", "excludePrincipals"])
+async def test_a_group_of_a_deny_assignment_is_mapped_by_who_could_remove_it_alone(lab: Lab, how: str) -> None:
+    inner, ada = await lab.studio.group(20), await lab.studio.user(1)
+    group = await lab.studio.group(21, inner)
+    deny = {"denyAssignmentName": "no", "permissions": [{"actions": ["Test.Rooms/things/read"]}], "principals": [{"id": ada.oid}]}
+    await lab.studio.put(f"{GROUP}/{AUTHORIZATION}/denyAssignments/{guid(500)}", {**deny, how: [{"id": group}]})
+    administrator = await lab.studio.robot(30, CONTRIBUTOR, "/")
+    await lab.studio.assign(0xB2, administrator.oid, ACCESS_ADMINISTRATOR, PATH)
+    wanted = {**lab.properties, "groupMappings": [{"value": "x", "groupId": inner}]}
+    refused = await administrator.ask("PUT", PATH, wanted)
+    assert (refused.status, refused.code) == (403, "MembershipUndoesDenial")
+    await lab.studio.assign(0xB3, administrator.oid, ACCESS_ADMINISTRATOR, GROUP)
+    assert (await administrator.ask("PUT", PATH, wanted)).status == 200
+    # The provider's word, once it is heard, moves people in and out.
+    assert is_in((await lab.sign_in(groups=["x"]))[0])
+    assert len(await lab.members(inner)) == 1
+    assert is_in((await lab.sign_in(groups=[]))[0])
+    assert await lab.members(inner) == []
+
+
+async def test_nobody_unlinks_a_denied_person_to_have_them_made_anew(lab: Lab) -> None:
+    ada = await lab.studio.user(1, **linked(lab))
+    group = await lab.studio.group(20, ada.oid)
+    deny = {"denyAssignmentName": "no", "permissions": [{"actions": ["Test.Rooms/things/read"]}], "principals": [{"id": group}]}
+    await lab.studio.put(f"{GROUP}/{AUTHORIZATION}/denyAssignments/{guid(500)}", deny)
+    owner = await lab.studio.robot(30, OWNER, f"{USERS}/{ada.oid}")
+    refused = await owner.ask("PATCH", f"{USERS}/{ada.oid}", {"identities": []})
+    assert (refused.status, refused.code) == (403, "MembershipUndoesDenial")
 
 
 async def test_only_who_could_give_what_a_person_holds_links_them_to_an_identity(lab: Lab) -> None:

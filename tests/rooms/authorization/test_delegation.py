@@ -142,6 +142,31 @@ async def test_whoever_makes_a_secret_could_give_all_that_the_application_holds(
     assert strong.oid
 
 
+async def test_nobody_gives_themselves_an_attribute_on_which_roles_hang(studio: Studio) -> None:
+    """Owner of one's own object is enough to be renamed, and no more."""
+    mallory = await studio.robot(6)
+    own = f"{DIRECTORY}/servicePrincipals/{mallory.oid}"
+    await studio.assign(100, mallory.oid, OWNER, own)
+    await studio.assign(101, mallory.oid, OWNER, f"{DIRECTORY}/users/{guid(7)}")
+    condition = "@Principal[Microsoft.Directory/CustomSecurityAttributes/Id:Eng_Team] StringEquals 'red'"
+    await studio.assign(102, mallory.oid, READER, GROUP, condition=condition, conditionVersion="2.0")
+    red, rank = {"customSecurityAttributes": {"Eng": {"Team": "red"}}}, {"customSecurityAttributes": {"Eng": {"Rank": 1}}}
+    for path, properties in ((own, red), (f"{DIRECTORY}/users/{guid(7)}", {"displayName": "new", **red})):
+        refused = await mallory.ask("PATCH" if path == own else "PUT", path, properties)
+        assert (refused.status, refused.code) == (403, "AttributesBeyondDelegation"), refused.body
+    assert (await mallory.ask("PATCH", own, {"displayName": "other"})).status == 200
+    assert not await mallory.may_read()
+    under = await studio.robot(8, OWNER, own, condition="@Environment[isPrivateLink] BoolEquals false", conditionVersion="2.0")
+    assert (await under.ask("PATCH", own, red)).code == "AttributesBeyondDelegation"
+    admin = await studio.robot(90, OWNER, "/")
+    assert (await admin.ask("PATCH", own, rank)).status == 200
+    for other in ({"customSecurityAttributes": {"Eng": {"Rank": True}}}, {"customSecurityAttributes": None}):
+        assert (await mallory.ask("PATCH", own, {"displayName": "third", **other})).code == "AttributesBeyondDelegation"
+    assert (await mallory.ask("PATCH", own, {"displayName": "third", **rank})).status == 200
+    assert (await admin.ask("PATCH", own, red)).status == 200
+    assert await mallory.may_read()
+
+
 # ── the last owner ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM, Caller
+from tests.support.asgi import Reply, call
 from tests.support.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, Robot, Studio, guid
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +156,100 @@ async def test_who_may_deny_must_be_allowed_to_assign_roles_as_well(studio: Stud
     for robot in (denier, contributor):
         assert (await robot.ask("DELETE", f"{DENIES}/{guid(500)}")).status == 403
         assert (await robot.ask("PUT", f"{DENIES}/{guid(500)}", denial(ada.oid, excludePrincipals=[{"id": ada.oid}]))).status == 403
+
+
+# ── who gets out of their reach ──────────────────────────────────────────────────────────────────────────────────
+
+DIRECTORY = "/providers/Studiolo.Directory"
+ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+ROLES_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
+
+
+async def graph(by: Robot, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
+    return await call(by.studio.front, method, f"/v1.0/{path}", body=body or b"", headers={"authorization": f"Bearer {by.token}"})
+
+
+async def test_nobody_joins_a_group_that_is_spared_who_could_not_lift_the_denial(studio: Studio, admin: Robot) -> None:
+    """The owner of the group, or of one that lies in it, by whatever call; whoever could remove the deny assignment may."""
+    mallory = await studio.robot(1, READER, HERE)
+    await studio.group(10)
+    await studio.group(11, guid(10))
+    for number in (10, 11):
+        await studio.assign(200 + number, mallory.oid, OWNER, f"{DIRECTORY}/groups/{guid(number)}")
+    spared = denial(EVERYONE, excludePrincipals=[{"id": admin.oid}, {"id": guid(11)}])
+    assert (await admin.ask("PUT", f"{DENIES}/{guid(500)}", spared)).status == 201
+    for number in (10, 11):
+        path, wanted = (
+            f"{DIRECTORY}/groups/{guid(number)}",
+            {"displayName": "g", "members": [mallory.oid, *([guid(10)] if number == 11 else [])]},
+        )
+        for method in ("PUT", "PATCH"):
+            reply = await mallory.ask(method, path, wanted)
+            assert (reply.status, reply.code) == (403, "MembershipUndoesDenial"), reply.body
+        reference = {"@odata.id": f"https://graph.microsoft.com/v1.0/directoryObjects/{mallory.oid}"}
+        refused = await graph(mallory, "POST", f"groups/{guid(number)}/members/$ref", reference)
+        assert refused.json()["error"]["innerError"]["code"] == "MembershipUndoesDenial"
+    assert not await mallory.may_read()
+    await studio.assign(300, mallory.oid, ROLES_ADMINISTRATOR, GROUP)  # it gives roles, and takes no denial back
+    assert (await mallory.ask("PATCH", f"{DIRECTORY}/groups/{guid(10)}", {"members": [mallory.oid]})).status == 403
+    await studio.assign(301, mallory.oid, ACCESS_ADMINISTRATOR, GROUP)
+    assert (await mallory.ask("PATCH", f"{DIRECTORY}/groups/{guid(10)}", {"members": [mallory.oid]})).status == 200
+    assert await mallory.may_read()
+
+
+async def test_nobody_takes_over_who_is_spared_who_could_not_lift_the_denial(studio: Studio, admin: Robot) -> None:
+    ada, strong = await studio.user(1), await studio.robot(2)
+    owner = await studio.robot(3, OWNER, f"{DIRECTORY}/users/{ada.oid}")
+    await studio.assign(200, owner.oid, OWNER, f"{DIRECTORY}/applications/{guid(0xA002)}")
+    spared = denial(EVERYONE, excludePrincipals=[{"id": admin.oid}, {"id": ada.oid}, {"id": strong.oid}])
+    assert (await admin.ask("PUT", f"{DENIES}/{guid(500)}", spared)).status == 201
+    taking = (f"users/{ada.oid}/createPasswordLink", f"applications/{guid(0xA002)}/addPassword")
+    for path in taking:
+        assert (await owner.ask("POST", f"{DIRECTORY}/{path}")).code == "MembershipUndoesDenial"
+        assert (await admin.ask("POST", f"{DIRECTORY}/{path}")).status == 200
+
+
+@pytest.mark.parametrize("way", ["members", "graph", "nested", "group", "person", "application"])
+async def test_nobody_gets_out_of_a_denial_that_they_could_not_lift(studio: Studio, admin: Robot, way: str) -> None:
+    """By leaving a denied group, taking an inner group out of it, removing it, or removing the denied one to be made anew."""
+    mallory = await studio.robot(1, READER, HERE)
+    await studio.group(10, mallory.oid)
+    await studio.group(11, guid(10))
+    owned = (f"groups/{guid(10)}", f"groups/{guid(11)}", f"servicePrincipals/{mallory.oid}", f"applications/{guid(0xA001)}")
+    for number, path in enumerate(owned):
+        await studio.assign(200 + number, mallory.oid, OWNER, f"{DIRECTORY}/{path}")
+    assert (await admin.ask("PUT", f"{DENIES}/{guid(500)}", denial(guid(11)))).status == 201
+
+    async def leave(by: Robot) -> Reply:
+        match way:
+            case "members":
+                return await by.ask("PATCH", f"{DIRECTORY}/groups/{guid(10)}", {"members": []})
+            case "graph":
+                return await graph(by, "DELETE", f"groups/{guid(10)}/members/{mallory.oid}/$ref")
+            case "nested":
+                return await by.ask("PATCH", f"{DIRECTORY}/groups/{guid(11)}", {"members": [mallory.oid]})
+            case _:
+                at = {"group": 1, "person": 2, "application": 3}[way]
+                return await by.ask("DELETE", f"{DIRECTORY}/{owned[at]}")
+
+    refused = await leave(mallory)
+    error = refused.json()["error"]
+    assert (refused.status, error.get("innerError", error)["code"]) == (403, "MembershipUndoesDenial")
+    assert not await mallory.may_read()
+    assert (await leave(admin)).status in (200, 202, 204)
+
+
+async def test_who_joins_a_denied_group_or_leaves_a_spared_one_is_free_to(studio: Studio, admin: Robot) -> None:
+    mallory = await studio.robot(1, READER, HERE)
+    await studio.group(10)
+    await studio.group(11, mallory.oid)
+    for number in (10, 11):
+        await studio.assign(200 + number, mallory.oid, OWNER, f"{DIRECTORY}/groups/{guid(number)}")
+    deny = denial(guid(10), excludePrincipals=[{"id": guid(11)}])
+    assert (await admin.ask("PUT", f"{DENIES}/{guid(500)}", deny)).status == 201
+    assert (await mallory.ask("PATCH", f"{DIRECTORY}/groups/{guid(10)}", {"members": [mallory.oid]})).status == 200
+    assert (await mallory.ask("PATCH", f"{DIRECTORY}/groups/{guid(11)}", {"members": []})).status == 200
+    assert not await mallory.may_read()
 
 
 # ── what belongs to the platform ─────────────────────────────────────────────────────────────────────────────────

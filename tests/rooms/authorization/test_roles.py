@@ -9,7 +9,7 @@ from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import Caller, Change, Draft
 from studiolo.kernel.store.port import PutResource
 from studiolo.rooms.authorization.domain import assignments, roles
-from tests.support.studio import AUTHORIZATION, GROUP, HERE, READER, Studio, guid
+from tests.support.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, Studio, guid
 
 pytestmark = pytest.mark.anyio
 
@@ -230,3 +230,86 @@ async def test_a_custom_role_kept_at_a_subscription_can_be_assigned(studio: Stud
     wanted = {"principalId": ada.oid, "roleDefinitionId": guid(200)}
     admitted = assignments.admit(change(f"{GROUP}/{AUTHORIZATION}/roleAssignments/{guid(101)}", wanted, facts))
     assert admitted.properties["roleDefinitionId"] == f"{HERE}{DEFINITIONS}/{guid(200)}"
+
+
+# ── conditions under which a role is held ────────────────────────────────────────────────────────────────────────────
+
+CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
+BLOBS = f"{CONTAINERS}/blobs"
+NOTES = f"(!(ActionMatches{{'{BLOBS}/read'}})) OR (@Resource[{CONTAINERS}:name] StringEquals 'notes')"
+ALWAYS = f"@Resource[{CONTAINERS}:name] StringEquals 'notes'"
+ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/sa"
+BLOB_READER, BLOB_CONTRIBUTOR = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+OVERRIDE: Any = {"checks": ["L1", "L6"], "reason": "the team shares what it writes"}
+
+
+def readers(*data_actions: str, **properties: Any) -> dict[str, Any]:
+    permissions = [{"actions": [], "dataActions": [f"{BLOBS}/{each}" for each in ("read", *data_actions)]}]
+    return {"roleName": "Notes", "assignableScopes": [GROUP], "permissions": permissions, **properties}
+
+
+def held(oid: str, role: str, condition: str | None = NOTES, **properties: Any) -> dict[str, Any]:
+    bound = {"condition": condition, "conditionVersion": "2.0"} if condition else {}
+    return {"principalId": oid, "roleDefinitionId": role, **bound, **properties}
+
+
+async def test_a_role_grows_past_the_conditions_under_which_it_is_held_with_a_reason_alone(studio: Studio) -> None:
+    admin, ada = await studio.robot(90, OWNER, "/"), await studio.user(1)
+    role, path = f"{GROUP}/{AUTHORIZATION}/roleDefinitions/{guid(300)}", f"{ACCOUNT}/{AUTHORIZATION}/roleAssignments/{guid(100)}"
+    assert (await admin.ask("PUT", role, readers())).status == 201
+    assert (await admin.ask("PUT", path, held(ada.oid, guid(300)))).status == 201
+    refused = await admin.ask("PUT", role, readers("write", "delete"))
+    assert (refused.status, refused.code) == (400, "ConditionLeavesActionsOpen")
+    assert path in refused.json()["error"]["message"]
+    assert not await studio.gate.may(ada, f"{BLOBS}/write", ACCOUNT, is_data=True)
+    assert (await admin.ask("PUT", role, readers(description="what they read"))).status == 200
+    assert (await admin.ask("PUT", role, readers("write", studioloOverride={**OVERRIDE, "checks": ["L6"]}))).status == 400
+    assert (await admin.ask("PUT", role, readers("write", studioloOverride=OVERRIDE))).status == 200
+    assert await studio.gate.may(ada, f"{BLOBS}/write", ACCOUNT, is_data=True)
+    # What was passed over stays so; what comes on top is looked at anew.
+    assert (await admin.ask("PUT", role, readers("write", description="what they read and write"))).status == 200
+    assert (await admin.ask("PUT", role, readers("write", "delete"))).code == "ConditionLeavesActionsOpen"
+
+
+async def test_a_role_that_is_held_without_a_condition_does_not_grow_past_another_ones(studio: Studio) -> None:
+    admin, ada = await studio.robot(90, OWNER, "/"), await studio.user(1)
+    team, role = await studio.group(10, ada.oid), f"{GROUP}/{AUTHORIZATION}/roleDefinitions/{guid(300)}"
+    plain = {"roleName": "Looks", "assignableScopes": [GROUP], "permissions": [{"actions": [f"{CONTAINERS}/read"]}]}
+    assert (await admin.ask("PUT", role, plain)).status == 201
+    assert (await admin.ask("PUT", f"{GROUP}/{AUTHORIZATION}/roleAssignments/{guid(100)}", held(team, guid(300), None))).status == 201
+    path = f"{ACCOUNT}/{AUTHORIZATION}/roleAssignments/{guid(101)}"
+    assert (await admin.ask("PUT", path, held(ada.oid, BLOB_READER, ALWAYS))).status == 201
+    refused = await admin.ask("PUT", role, readers(roleName="Looks"))
+    assert (refused.status, refused.code) == (400, "ConditionIsBypassed")
+    assert path in refused.json()["error"]["message"]
+    assert (await admin.ask("PUT", role, readers(roleName="Looks", studioloOverride=OVERRIDE))).status == 200
+
+
+@pytest.mark.parametrize("through", ["itself", "a group", "a group in a group"])
+async def test_no_later_assignment_makes_a_condition_idle_without_a_reason(studio: Studio, through: str) -> None:
+    admin, ada = await studio.robot(90, OWNER, "/"), await studio.user(1)
+    inner = await studio.group(10, ada.oid)
+    outer = await studio.group(11, inner)
+    holder = {"itself": ada.oid, "a group": inner, "a group in a group": outer}[through]
+    bound = f"{ACCOUNT}/{AUTHORIZATION}/roleAssignments/{guid(100)}"
+    assert (await admin.ask("PUT", bound, held(ada.oid, BLOB_READER, ALWAYS))).status == 201
+    for scope in (ACCOUNT, GROUP, ""):
+        refused = await admin.ask("PUT", f"{scope}/{AUTHORIZATION}/roleAssignments/{guid(101)}", held(holder, BLOB_CONTRIBUTOR, None))
+        assert (refused.status, refused.code) == (400, "ConditionIsBypassed"), scope
+        assert bound in refused.json()["error"]["message"]
+    other = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/other/{AUTHORIZATION}/roleAssignments/{guid(102)}"
+    assert (await admin.ask("PUT", other, held(holder, BLOB_CONTRIBUTOR, None))).status == 201
+    assert (await admin.ask("PUT", f"{GROUP}/{AUTHORIZATION}/roleAssignments/{guid(103)}", held(holder, READER, None))).status == 201
+    path = f"{GROUP}/{AUTHORIZATION}/roleAssignments/{guid(101)}"
+    assert (await admin.ask("PUT", path, held(holder, BLOB_CONTRIBUTOR, None, studioloOverride=OVERRIDE))).status == 201
+    assert (await admin.ask("PUT", path, held(holder, BLOB_CONTRIBUTOR, None, description="again"))).status == 200
+
+
+async def test_a_condition_is_not_taken_off_past_another_one(studio: Studio) -> None:
+    admin, ada = await studio.robot(90, OWNER, "/"), await studio.user(1)
+    inner, outer = (f"{scope}/{AUTHORIZATION}/roleAssignments/{guid(100)}" for scope in (ACCOUNT, GROUP))
+    assert (await admin.ask("PUT", inner, held(ada.oid, BLOB_READER, ALWAYS))).status == 201
+    assert (await admin.ask("PUT", outer, held(ada.oid, BLOB_READER, ALWAYS))).status == 201
+    assert (await admin.ask("PUT", outer, held(ada.oid, BLOB_READER, None))).code == "ConditionIsBypassed"
+    assert (await admin.ask("PUT", inner, held(ada.oid, BLOB_READER, None))).status == 200
+    assert (await admin.ask("PUT", outer, held(ada.oid, BLOB_READER, None))).status == 200

@@ -198,6 +198,57 @@ async def test_an_applications_secret_is_shown_once_and_can_be_removed(studio: S
 # ── who may not ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+async def test_a_service_principal_without_a_name_is_called_like_its_application(studio: Studio) -> None:
+    made = (await ask(studio, "POST", "applications", {"displayName": "robot"})).json()
+    principal = await ask(studio, "POST", "servicePrincipals", {"appId": made["appId"]})
+    assert (principal.status, principal.json()["displayName"]) == (201, "robot"), principal.body
+    absent = await ask(studio, "POST", "servicePrincipals", {"appId": guid(404)})
+    assert (absent.status, absent.json()["error"]["innerError"]["code"]) == (400, "ApplicationNotFound")
+
+
+async def test_an_application_is_made_with_the_addresses_that_the_command_line_sends(studio: Studio) -> None:
+    """The bodies of `az ad app create --web-redirect-uris … --public-client-redirect-uris …` and of its update."""
+    web = {"redirectUris": ["https://app.example/cb"], "implicitGrantSettings": {"enableIdTokenIssuance": False}, "homePageUrl": None}
+    made = await ask(studio, "POST", "applications", {"displayName": "robot", "web": web, "isFallbackPublicClient": False})
+    assert (made.status, made.json()["web"]) == (201, {"redirectUris": ["https://app.example/cb"]}), made.body
+    path = f"applications/{made.json()['id']}"
+    assert (await ask(studio, "PATCH", path, {"publicClient": {"redirectUris": ["http://localhost/cb"]}})).status == 204
+    assert (await ask(studio, "PATCH", path, {"web": {"implicitGrantSettings": {"enableIdTokenIssuance": False}}})).status == 204
+    shown = (await ask(studio, "GET", path)).json()
+    assert (shown["web"]["redirectUris"], shown["publicClient"]["redirectUris"]) == (["https://app.example/cb"], ["http://localhost/cb"])
+    kept = (await studio.ask("GET", f"/providers/Studiolo.Directory/applications/{made.json()['appId']}")).json()["properties"]
+    assert kept["web"] == {"redirectUris": ["https://app.example/cb"]}
+    for body, status, code in (
+        ({"web": {"redirectUris": ["https://*.example/cb"]}}, 400, "InvalidRedirectUri"),
+        ({"web": "https://app.example/cb"}, 400, "Request_BadRequest"),
+        ({"web": {"implicitGrantSettings": {"enableIdTokenIssuance": True}}}, 501, "NotOffered"),
+        ({"passwordCredentials": [{"displayName": "s"}]}, 501, "NotOffered"),
+    ):
+        refused = await ask(studio, "PATCH", path, body)
+        assert (refused.status, refused.json()["error"]["innerError"]["code"]) == (status, code), refused.body
+    assert "addPassword" in refused.json()["error"]["message"]
+    assert (await ask(studio, "GET", path)).json() == shown
+
+
+async def test_a_group_is_made_with_members(studio: Studio) -> None:
+    ada, team = await studio.user(1), await studio.group(10)
+    place = "https://graph.microsoft.com/v1.0/directoryObjects"
+    named = {"displayName": "team", "mailEnabled": False, "mailNickname": "team", "securityEnabled": True}
+    made = await ask(studio, "POST", "groups", {**named, "members@odata.bind": [f"{place}/{ada.oid}", f"{place}/{team}"]})
+    assert made.status == 201, made.body
+    members = (await ask(studio, "GET", f"groups/{made.json()['id']}/members")).json()["value"]
+    assert {each["id"] for each in members} == {ada.oid, team}
+    for bound in ([f"{place}/ada"], [f"{place}/{guid(404)}"], f"{place}/{ada.oid}", [5], [f"{place}/{ada.oid}"] * 21):
+        assert (await ask(studio, "POST", "groups", {**named, "displayName": "other", "members@odata.bind": bound})).status == 400
+    assert await names(studio, "groups", "displayName eq 'other'") == []
+
+
+async def test_nobody_makes_a_group_with_members_for_whom_they_have_no_right(studio: Studio) -> None:
+    token = await bystander(studio)
+    reply = await ask(studio, "POST", "groups", {"displayName": "x", "members@odata.bind": [f"x/{guid(1)}"]}, token=token)
+    assert reply.status == 403
+
+
 async def test_who_has_no_right_learns_not_even_which_names_exist(studio: Studio) -> None:
     await studio.user(1, userPrincipalName="ada@example.org")
     token = await bystander(studio)
@@ -245,6 +296,18 @@ async def test_a_user_is_made_with_a_password_and_given_another(studio: Studio) 
     changed = await ask(studio, "PATCH", f"users/{made.json()['id']}", {"passwordProfile": {"password": OTHER}})
     assert changed.status == 204, changed.body
     assert (await signs_in(studio, GOOD), await signs_in(studio, OTHER)) == (False, True)
+
+
+async def test_a_change_that_is_refused_leaves_the_password_as_it_was(studio: Studio) -> None:
+    made = (await ask(studio, "POST", "users", {**ADA, "passwordProfile": {"password": GOOD}})).json()
+    for wrong in ({"displayName": " "}, {"mail": "nowhere"}, {"userPrincipalName": 5}, {"jobTitle": "Countess"}):
+        refused = await ask(studio, "PATCH", f"users/{made['id']}", {**wrong, "passwordProfile": {"password": OTHER}})
+        assert refused.status in (400, 501), refused.body
+    assert await signs_in(studio, GOOD)
+    both = await ask(studio, "PATCH", f"users/{made['id']}", {"displayName": "Countess", "passwordProfile": {"password": OTHER}})
+    assert both.status == 204
+    assert (await ask(studio, "GET", f"users/{made['id']}")).json()["displayName"] == "Countess"
+    assert await signs_in(studio, OTHER)
 
 
 @pytest.mark.parametrize(

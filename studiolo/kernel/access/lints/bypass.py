@@ -8,7 +8,7 @@ from studiolo.kernel.access.blocks import blocks_of
 from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.conditions import Condition
 from studiolo.kernel.access.grants import Permission
-from studiolo.kernel.access.lints.coverage import granted
+from studiolo.kernel.access.lints.coverage import granted, listed
 from studiolo.kernel.access.lints.findings import Finding
 from studiolo.kernel.access.scopes import scope_key
 
@@ -35,6 +35,6 @@ def bypassed(condition: Condition, permissions: Iterable[Permission], scope: str
         if same:
             yield Finding(
                 "L6",
-                f"the principal holds '{same[0]}' through '{other.role.name}' at '{other.scope}' without a condition ({other.id})",
+                f"the principal holds {listed(same)} through '{other.role.name}' at '{other.scope}' without a condition ({other.id})",
                 "remove that assignment, or give it the condition",
             )

@@ -48,7 +48,7 @@ class Coverage:
         if found:
             yield Finding(
                 "L1",
-                f"the role also grants {_list(found)}, which no ActionMatches of the condition targets, so they stay open everywhere",
+                f"the role also grants {listed(found)}, which no ActionMatches of the condition targets, so they stay open everywhere",
                 "target them as well (a pattern such as …/containers/blobs/* covers all of a kind), or assign a role without them",
             )
 
@@ -79,7 +79,7 @@ class Coverage:
             for attribute in needed.get(leaf.text, leaf.attributes):
                 if any(way.offers(attribute) for _, way in calls) or (not calls and Variant().offers(attribute)):
                     continue
-                asked = _list(dict.fromkeys(offer.action for offer, _ in calls)) if calls else "any action that the role grants"
+                asked = listed(dict.fromkeys(offer.action for offer, _ in calls)) if calls else "any action that the role grants"
                 yield Finding(
                     "L7",
                     f"calls of {asked} do not carry {attribute.text}, so {leaf.text[:120]!a} is never true",
@@ -139,13 +139,14 @@ def _elsewhere(attribute: Attribute) -> str:
         other = Attribute(source, attribute.path, attribute.key, attribute.form, attribute.text)
         carriers = [offer.action for offer in OFFERS.values() if any(way.offers(other) for way in offer.variants)]
         if carriers:
-            return f"write @{source.capitalize()}[…], which {_list(carriers)} carry" + (
+            return f"write @{source.capitalize()}[…], which {listed(carriers)} carry" + (
                 "" if source != attribute.source else " (target those)"
             )
     return "use an attribute of the table in the documentation of conditions"
 
 
-def _list(actions: Iterable[str]) -> str:
+def listed(actions: Iterable[str]) -> str:
+    """Some actions in words: the first few, and how many more there are."""
     found = list(actions)
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     return ", ".join(f"'{each}'" for each in found[:_MOST_NAMED]) + more

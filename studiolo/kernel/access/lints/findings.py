@@ -34,8 +34,14 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.check}: {self.what}; {self.instead}."
 
 
-def refused(findings: Iterable[Finding], waived: Collection[str] = (), target: str = "properties.condition") -> Sequence[Finding]:
-    """The findings that an override passes over.
+def refused(
+    findings: Iterable[Finding],
+    waived: Collection[str] = (),
+    target: str = "properties.condition",
+    *,
+    what: str = "The condition cannot be written.",
+) -> Sequence[Finding]:
+    """The findings that an override passes over. `what` begins the refusal.
 
     Raises:
         Invalid: there are others (the code is the first one's, see `CODES`; every one is among the details).
@@ -47,7 +53,7 @@ def refused(findings: Iterable[Finding], waived: Collection[str] = (), target: s
     checks = ", ".join(dict.fromkeys(f"'{each.check}'" for each in left))
     how = f'If this is meant, repeat the write with "studioloOverride": {{"checks": [{checks}], "reason": "…"}}'.replace("'", '"')
     raise Invalid(
-        f"The condition cannot be written. {' '.join(map(str, left[:5]))} {how}; the reason is kept and goes into the activity log.",
+        f"{what} {' '.join(map(str, left[:5]))} {how}; the reason is kept and goes into the activity log.",
         code=CODES[left[0].check],
         target=target,
         details=tuple(Invalid(str(each), code=CODES[each.check], target=target) for each in left),

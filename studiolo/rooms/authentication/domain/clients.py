@@ -127,8 +127,9 @@ def checked_client(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(given: Sequence[Any], target: str, code: str) -> list[str]:
-    if not all(isinstance(each, str) for each in given) or len(given) > _MOST:
-        raise Invalid(f"'{target}' is a list of at most {_MOST} texts.", code=code, target=target)
+    if not all(isinstance(each, str) and len(each) <= _LONGEST and each.isprintable() for each in given) or len(given) > _MOST:
+        text = f"'{target}' is a list of at most {_MOST} texts, each of at most {_LONGEST} characters without control characters."
+        raise Invalid(text, code=code, target=target)
     return list(given)
 
 

@@ -145,9 +145,16 @@ def mapped_groups(properties: Mapping[str, Any]) -> set[str]:
     return {str(each.get("groupId", "")).lower() for each in properties.get("groupMappings") or ()}
 
 
-def decides_anew(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a change may bring others into groups that were mapped before."""
-    return any(old.get(name) != new.get(name) for name in ("issuer", "clientId", "groupsClaim", "admitsNewUsers"))
+def moved_groups(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
+    """The mapped groups that a change may bring others into, or out of: whose mapping changes, or all if who is asked does."""
+    if any(old.get(name) != new.get(name) for name in ("issuer", "clientId", "groupsClaim", "admitsNewUsers")):
+        return mapped_groups(new)
+    before, after = _pairs(old), _pairs(new)
+    return {group for _, group in before ^ after} & mapped_groups(new)
+
+
+def _pairs(properties: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(str(each.get("value", "")), str(each.get("groupId", "")).lower()) for each in properties.get("groupMappings") or ()}
 
 
 def _mappings(change: Change) -> list[JsonObject]:

@@ -154,6 +154,15 @@ def no_leave(client: str, resource: str) -> Invalid:
     return Invalid(text, code="invalid_grant", info={"aadsts": 65001, "suberror": "consent_required"})
 
 
+def no_consent(client: str, resource: str) -> Invalid:
+    """A person's consent does not name the resource that an application wants to use on their behalf."""
+    text = (
+        f"The user has not consented to the use of '{resource[:200]}' by the application '{client}' on their behalf. Send an interactive "
+        "authorization request for this user and the application: its page names what the application may use now."
+    )
+    return Invalid(text, code="invalid_grant", info={"aadsts": 65001, "suberror": "consent_required"})
+
+
 def number_of(fault: Fault) -> int:
     """The number that goes with a refusal; the general one for a fault from elsewhere."""
     found = fault.info.get("aadsts")

@@ -44,6 +44,7 @@ class _Claims(msgspec.Struct):
     appid: str = ""
     scp: str = ""
     sid: str = ""
+    downstream: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Bearer:
 
     `proof` says how the application proved itself: 0 not at all, 1 by a secret, 2 by a certificate. `resource_id` names
     the resource that a managed identity belongs to. A person has a `name`; then `scopes` is what the application may do
-    for them, and `consent` the leave under which it does so.
+    for them, and `consent` the leave under which it does so; `downstream` are the resources that the leave lets the token's
+    resource use for them in turn. The `consent` of a workload's token is its binding.
     """
 
     oid: str
@@ -75,6 +77,7 @@ class Bearer:
     shown_name: str = ""
     scopes: tuple[str, ...] = ()
     consent: str = ""
+    downstream: tuple[str, ...] = ()
 
     @property
     def is_person(self) -> bool:
@@ -84,7 +87,10 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a token that was believed says. `scopes` and `consent` are those of a person's token, empty for an application's own."""
+    """What a token that was believed says. `scopes` and `downstream` are those of a person's token, empty for an application's own.
+
+    `consent` is what it was given under and ends with: a person's leave, or the binding of a workload; empty for other tokens.
+    """
 
     oid: str
     tenant: str
@@ -95,6 +101,7 @@ class Verified:
     expires_at: int
     scopes: frozenset[str] = frozenset()
     consent: str = ""
+    downstream: tuple[str, ...] = ()
 
     @property
     def is_delegated(self) -> bool:
@@ -152,6 +159,10 @@ def claims_of(bearer: Bearer, issuer: Issuer, audience: str, version: Version, *
         claims["xms_mirid"] = bearer.resource_id
     if bearer.is_person:
         claims |= {"scp": " ".join(bearer.scopes), "sid": bearer.consent, **_names(bearer, version)}
+    elif bearer.consent:
+        claims["sid"] = bearer.consent
+    if bearer.downstream:
+        claims["downstream"] = list(bearer.downstream)
     return claims
 
 
@@ -234,11 +245,11 @@ def check_claims(claims: JsonObject, issuer: Issuer, now: float) -> Verified:
     is_person = said.idtyp == "user"
     if not said.oid or not said.sub or not application or (said.oid == said.sub) is is_person:
         raise _untrusted("it does not say for whom it was made")
-    if bool(scopes) is not is_person or bool(said.sid) is not is_person:
+    if bool(scopes) is not is_person or (is_person and not said.sid):
         raise _untrusted("it does not say what its application may do for a person")
     if said.iat > now + SKEW_SECONDS:
         raise _untrusted("it was issued in the future")
-    verified = Verified(said.oid, said.tid, application, said.aud, said.iat, said.nbf, said.exp, scopes, said.sid)
+    verified = Verified(said.oid, said.tid, application, said.aud, said.iat, said.nbf, said.exp, scopes, said.sid, said.downstream)
     verified.check_time(now)
     return verified
 

@@ -39,6 +39,8 @@ class Consent(msgspec.Struct, frozen=True, rename="camel"):
     """One leave. `at` and `since` tie it to its moment and to the birth of the person; `sid` is its name in tokens.
 
     `resource` and `scopes` are what it began with; the command lines may ask for every other service of this studio, too.
+    `downstream` are the resources that the person was told `resource` may use on their behalf; one that was kept before there
+    was such a list names none.
     """
 
     sid: str
@@ -54,6 +56,7 @@ class Consent(msgspec.Struct, frozen=True, rename="camel"):
     turn: int
     turned_at: str
     ends: str
+    downstream: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> Wanted:
@@ -95,6 +98,7 @@ class Consents:
             turn=1,
             turned_at=at,
             ends=clock.stamp(now + WHOLE_LIFE),
+            downstream=leave.downstream,
         )
         key = f"{person.oid}/{clock.new_secret(16).hex()}"
         await self._make_room(person.oid)

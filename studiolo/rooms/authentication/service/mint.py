@@ -15,7 +15,7 @@ from studiolo.kernel.gate import Grants
 from studiolo.kernel.principals import Principal
 from studiolo.rooms.authentication.domain import refusals
 from studiolo.rooms.authentication.domain.audiences import Audiences
-from studiolo.rooms.authentication.domain.clients import IMPERSONATION
+from studiolo.rooms.authentication.domain.clients import IMPERSONATION, Client
 from studiolo.rooms.authentication.domain.scopes import DEFAULT, Wanted
 from studiolo.rooms.authentication.domain.tokens import Bearer, Issuer, Version, claims_of, first_issue, groups_claim, id_claims_of
 from studiolo.rooms.authentication.service.clients import Clients, Proven
@@ -24,6 +24,7 @@ from studiolo.rooms.authentication.service.signing import SigningKeys
 
 _LEAST_LIFE: Final = 3600
 _API: Final = "api://"
+_MOST_DOWNSTREAM: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """That a person lets an application act for them: who, which, under which name in tokens."""
+    """That a person lets an application act for them: who, which, under which name in tokens.
+
+    `downstream` are the resources that it lets the one that it is for use in turn, on the person's behalf.
+    """
 
     person: Principal
     proven: Proven
     sid: str
+    downstream: tuple[str, ...] = ()
 
 
 class Mint:
@@ -87,10 +92,28 @@ class Mint:
         """
         if self._audiences.knows(resource):
             return Target(resource, frozenset({IMPERSONATION}))
-        client = await self._clients.find(resource.removesuffix("/").removeprefix(_API))
+        client = await self._application(resource)
         if client is None or client.is_everybodys:
             raise refusals.unknown_resource(resource, self.issuer.tenant)
         return Target(client.audience, client.offers)
+
+    async def downstream(self, resource: str) -> tuple[str, ...]:
+        """What an application may use on behalf of its users as of now, and what of that is an application may use in turn.
+
+        Whoever lets somebody use the application at `resource` has to be told; of too many, the rest is not given.
+        """
+        found, waiting = dict[str, str](), [resource]
+        while waiting and len(found) < _MOST_DOWNSTREAM:
+            wanted = waiting.pop(0)
+            client = None if self._audiences.knows(wanted) else await self._application(wanted)
+            for each in client.delegates if client is not None else ():
+                if _plain(each) not in found:
+                    found[_plain(each)] = each
+                    waiting.append(each)
+        return tuple(found.values())[:_MOST_DOWNSTREAM]
+
+    async def _application(self, resource: str) -> Client | None:
+        return await self._clients.find(resource.removesuffix("/").removeprefix(_API))
 
     def is_same(self, one: str, other: str) -> bool:
         """Whether two spellings name one resource."""
@@ -103,9 +126,9 @@ class Mint:
         claims = claims_of(bearer, self.issuer, audience, version, at=at, life_seconds=life, token_id=_token_id())
         return Issued(await self._keys.sign(claims), audience, at, life)
 
-    async def for_identity(self, acting: Principal, audience: str) -> Issued:
-        """A token of a managed identity, for the workload that is bound to it."""
-        bearer = Bearer(acting.oid, acting.application, acting.resource_id, "2")
+    async def for_identity(self, acting: Principal, audience: str, binding: str) -> Issued:
+        """A token of a managed identity, for the workload that is bound to it; it ends with the binding."""
+        bearer = Bearer(acting.oid, acting.application, acting.resource_id, "2", consent=binding)
         at, life = self._time(acting, acting.application)
         claims = claims_of(bearer, self.issuer, audience, "1.0", at=at, life_seconds=life, token_id=_token_id())
         return Issued(await self._keys.sign(claims), audience, at, life)
@@ -128,6 +151,7 @@ class Mint:
             shown_name=person.shown_name,
             scopes=scopes,
             consent=leave.sid,
+            downstream=() if self._audiences.knows(target.audience) else leave.downstream,
         )
         at, life = self._time(person, client.id)
         claims = claims_of(bearer, self.issuer, target.audience, version, at=at, life_seconds=life, token_id=_token_id())

@@ -16,7 +16,7 @@ from studiolo.kernel.outbound import Outbound
 from studiolo.kernel.principals import GROUPS, principal_id
 from studiolo.kernel.resource import Change, Cleared, Invocation, JsonObject, Resource, Step
 from studiolo.kernel.store.port import DropEntry, Entry, PutEntry, Store
-from studiolo.rooms.authentication.domain.federation import PROVIDERS, Provider, decides_anew, mapped_groups, provider_of
+from studiolo.rooms.authentication.domain.federation import PROVIDERS, Provider, moved_groups, provider_of
 from studiolo.rooms.authentication.ports import Delegation, Sealer
 
 _SPACE: Final = "iam.provider-secrets"
@@ -74,7 +74,8 @@ class Providers:
 
         Raises:
             Invalid: the operator has not allowed the issuer's host (code `IssuerNotAllowed`).
-            Forbidden: a mapped group holds what the caller may not give (code `MembershipBeyondDelegation`).
+            Forbidden: a mapped group holds what the caller may not give, or a deny assignment that the caller may not remove
+                spares or names it (codes `MembershipBeyondDelegation`, `MembershipUndoesDenial`).
         """
         if change.is_delete:
             return Cleared()
@@ -86,13 +87,11 @@ class Providers:
                 code="IssuerNotAllowed",
                 target="properties.issuer",
             )
-        looked_at = mapped_groups(new)
-        if not decides_anew(old, new):
-            looked_at -= mapped_groups(old)
-        for group in sorted(looked_at):
+        for group in sorted(moved_groups(old, new)):
             found = change.fact(principal_id(GROUPS, group).key)
             name = found.properties["displayName"] if found is not None else group
             await self._delegation.require_anybody(change.caller, group, name)
+            await self._delegation.require_release(change.caller, group, name)
         return Cleared()
 
     async def set_secret(self, call: Invocation) -> JsonObject:

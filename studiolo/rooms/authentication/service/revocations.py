@@ -1,4 +1,4 @@
-"""What was taken back before its end: single consents, and all that an application had been given.
+"""What was taken back before its end: single consents and bindings of workloads, and all that an application had been given.
 
 The list is short and lives in memory, since every call with a token looks at it. An entry leaves when the last token that
 it speaks of has ended by itself.
@@ -61,7 +61,7 @@ class Revocations:
 
     @staticmethod
     def of_consent(consent: str) -> PutEntry:
-        """The write that ends every token of a consent."""
+        """The write that ends every token of a consent, or of a workload's binding."""
         now = int(clock.epoch())
         return _put(f"sid/{consent}", _Kept(now + 1, now + _KEPT_SECONDS))
 

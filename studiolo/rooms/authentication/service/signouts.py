@@ -9,7 +9,17 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.documents import resource_of, row_of
 from studiolo.kernel.faults import Conflict, NotFound, Stale
-from studiolo.kernel.principals import NOT_BEFORE, USERS, Principal, principal_id, principal_of, user_facets
+from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.platform import Facets
+from studiolo.kernel.principals import (
+    NOT_BEFORE,
+    USERS,
+    Principal,
+    principal_id,
+    principal_of,
+    service_principal_facets,
+    user_facets,
+)
 from studiolo.kernel.resource import PLATFORM, Caller, Invocation, JsonObject, Resource
 from studiolo.kernel.store.port import Emit, PutResource, Store
 from studiolo.rooms.authentication.service.consents import Consents
@@ -31,25 +41,35 @@ class SignOuts:
         Raises:
             NotFound: there is no such person.
         """
-        id_ = principal_id(USERS, oid)
+        event = Emit("", f"{USERS}/revokeSignInSessions/action", "Succeeded", principal_id(USERS, oid).key, caller.oid, b"{}")
+        person = await self._void(principal_id(USERS, oid), user_facets, event)
+        await self._consents.forget(oid)
+        return person
+
+    async def _void(self, id_: ResourceId, facets: Facets, event: Emit | None) -> Principal:
+        """Make everything void that a principal was given before now; the principal as of now. Raises as `everywhere` does."""
         for _ in range(_RACES):
             row = await self._store.find(id_.key)
             if row is None:
-                raise NotFound(f"There is no user '{oid}'.")
-            person, at = resource_of(row), clock.stamp(clock.now())
-            changed = msgspec.structs.replace(person, private={**person.private, NOT_BEFORE: at}, etag=clock.new_tag())
-            event = Emit(at, f"{USERS}/revokeSignInSessions/action", "Succeeded", id_.key, caller.oid, b"{}")
+                raise NotFound(f"There is no '{id_}'.")
+            found, at = resource_of(row), clock.stamp(clock.now())
+            changed = msgspec.structs.replace(found, private={**found.private, NOT_BEFORE: at}, etag=clock.new_tag())
+            told = [event._replace(at=at)] if event is not None else []
             try:
-                await self._store.commit(PutResource(row_of(changed), expect=row.etag, facets=tuple(user_facets(changed))), event)
+                await self._store.commit(PutResource(row_of(changed), expect=row.etag, facets=tuple(facets(changed))), *told)
             except Stale:
                 continue
-            await self._consents.forget(oid)
             return principal_of(changed)
-        raise Conflict("The user was changed again and again meanwhile. Try again.")
+        raise Conflict(f"'{id_}' was changed again and again meanwhile. Try again.")
 
     async def revoke_person(self, call: Invocation) -> JsonObject:
         """POST revokeSignInSessions on a user."""
         await self.everywhere(call.resource.name, call.caller)
+        return {"value": True}
+
+    async def revoke_principal(self, call: Invocation) -> JsonObject:
+        """POST revokeTokens on a service principal: all its own tokens, also those of a managed identity."""
+        await self._void(call.resource.id, service_principal_facets, None)
         return {"value": True}
 
     async def revoke_application(self, call: Invocation) -> JsonObject:

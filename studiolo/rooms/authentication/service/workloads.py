@@ -23,6 +23,7 @@ from studiolo.kernel.store.port import ABSENT, DropEntry, Entry, PutEntry, Store
 from studiolo.kernel.store.sweeping import overdue
 from studiolo.rooms.authentication.ports import Delegation, Directory, People
 from studiolo.rooms.authentication.service.mint import Issued, Mint
+from studiolo.rooms.authentication.service.revocations import Revocations
 
 _SPACE: Final = "iam.workloads"
 _OF_SCOPE: Final = "iam.workloads-of"
@@ -114,7 +115,7 @@ class Workloads:
         return [kept for kept in (_kept.decode(entry.doc) for entry in entries) if kept.ends > now]
 
     async def unbind(self, resource: ResourceId, id_: str) -> None:
-        """End a binding at once.
+        """End a binding at once, with every token that was given under it.
 
         Raises:
             NotFound: there is none.
@@ -123,7 +124,8 @@ class Workloads:
         entry = await self._store.entry(_OF_SCOPE, key)
         if entry is None:
             raise NotFound(f"'{resource}' has no workload '{id_[:100]}'.", code="WorkloadNotFound", target="id")
-        await self._store.commit(*_ended(_kept.decode(entry.doc)))
+        kept = _kept.decode(entry.doc)
+        await self._store.commit(*_ended(kept), Revocations.of_consent(kept.id))
 
     async def token(self, secret: str, asked: Mapping[str, str]) -> tuple[Issued, Principal]:
         """A token of the identity that the secret is bound to.
@@ -145,7 +147,7 @@ class Workloads:
         if not resource:
             raise Invalid("The parameter 'resource' is required.", code="invalid_request", target="resource")
         target = await self._mint.target(resource)
-        return await self._mint.for_identity(acting, target.audience), acting
+        return await self._mint.for_identity(acting, target.audience, kept.id), acting
 
     async def _identity(self, resource: ResourceId) -> Principal:
         oid = await self._directory.identity_of(resource)

@@ -125,13 +125,15 @@ class _Pages:
 <button>{"Change" if has_password else "Set"} password</button></form>"""
 
     async def _applications(self, person: Principal, mark: str) -> str:
-        found = sorted({kept.client for kept in await self._consents.of(person.oid)})
+        consents = await self._consents.of(person.oid)
         rows: list[str] = []
-        for client_id in found:
+        for client_id in sorted({kept.client for kept in consents}):
             client = await self._clients.find(client_id)
             name = escape(client.name if client is not None else client_id)
+            further = sorted({each for kept in consents if kept.client == client_id for each in kept.downstream})
+            through = f", and through it {escape(', '.join(further))}" if further else ""
             rows.append(
-                f'<li><span>{name}</span><form method="post" action="/account/signout">{mark}{hidden(client=client_id)}'
+                f'<li><span>{name}{through}</span><form method="post" action="/account/signout">{mark}{hidden(client=client_id)}'
                 f'<button class="quiet">Take back<span class="unseen"> from {name}</span></button></form></li>'
             )
         return f"<ul>{''.join(rows)}</ul>" if rows else "<p>None.</p>"

@@ -12,7 +12,7 @@ from studiolo.kernel.faults import Fault
 from studiolo.rooms.authentication.domain.clients import origin_of
 from studiolo.rooms.authentication.domain.tokens import Issuer
 from studiolo.rooms.authentication.service.grants.authorization_code import Authorization, AuthorizationCode, answer_of
-from studiolo.rooms.authentication.wire.forms import MARK, Forms, Visitor, on_page, onward, to_sign_in
+from studiolo.rooms.authentication.wire.forms import MARK, Forms, Visitor, asked_for, on_page, onward, to_sign_in
 from studiolo.rooms.authentication.wire.tokens import check_tenant
 from studiolo.wire.http import Answer, Call, Permit, Public, Route
 from studiolo.wire.pages import hidden, page, page_headers, problem
@@ -68,10 +68,10 @@ class _Pages:
             visitor = await self._forms.visitor(call)
             if visitor is None:
                 return to_sign_in(call)
-            fields = await self._forms.checked(call, visitor, _PURPOSE)
             asked = await self._asked(call)
             if isinstance(asked, Answer):
                 return asked
+            fields = await self._forms.checked(call, visitor, _purpose(asked))
             if fields.get("choice") != "yes":
                 return _answer(asked, {"error": "access_denied", "error_description": "AADSTS65004: The person declined."})
             return _answer(asked, {"code": await self._codes.issue(asked, visitor.person)})
@@ -94,24 +94,26 @@ class _Pages:
     async def _question(self, call: Call, asked: Authorization, visitor: Visitor) -> Answer:
         where = urlsplit(asked.redirect)
         place = "a program on this computer" if asked.client.is_native(asked.redirect) else f"{where.scheme}://{where.netloc}"
-        what = "know who you are"
-        if asked.wanted.resource:
-            what = f"do everything that you may do at {asked.wanted.resource}"
         stays = _STAYS if "offline_access" in asked.wanted.openid else ""
         again = f"{call.raw_path}?{call.raw_query}"
         body = f"""
 <p class="lead"><strong>{escape(asked.client.name)}</strong> asks to sign in as you.</p>
 <dl><dt>You are</dt><dd>{escape(visitor.person.name or visitor.person.oid)}</dd>
-<dt>It will</dt><dd>{escape(what)}</dd>
+{asked_for(asked.wanted.resource, asked.downstream)}
 <dt>Answered to</dt><dd>{escape(place)}</dd>
 <dt>Client id</dt><dd><code>{escape(asked.client.id)}</code></dd></dl>
 {stays}<p>Say yes only if you have just begun this yourself.</p>
-<form method="post" action="{escape(again)}">{hidden(**{MARK: await self._forms.mark(visitor, _PURPOSE)})}
+<form method="post" action="{escape(again)}">{hidden(**{MARK: await self._forms.mark(visitor, _purpose(asked))})}
 <p class="buttons"><button name="choice" value="yes">Yes, sign in</button>
 <button class="quiet" name="choice" value="no">No</button></p></form>
 <p><a href="/signin?next={quote(onward(again), safe="")}&amp;other=1">Use another account</a></p>
 """
         return page(f"Sign in to {asked.client.name}", body, forms_to=[origin_of(asked.redirect)])
+
+
+def _purpose(asked: Authorization) -> str:
+    """What a yes is to: one to a page that named other resources than the application may use by now is none."""
+    return "\n".join([_PURPOSE, *asked.downstream])
 
 
 def _answer(asked: Authorization, fields: dict[str, str]) -> Answer:

@@ -10,7 +10,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Fault, NotFound
 from studiolo.rooms.authentication.service.grants.device_code import DeviceCode, Pending
 from studiolo.rooms.authentication.service.throttle import Pace
-from studiolo.rooms.authentication.wire.forms import MARK, Forms, Visitor, on_page, to_sign_in
+from studiolo.rooms.authentication.wire.forms import MARK, Forms, Visitor, asked_for, on_page, to_sign_in
 from studiolo.wire.http import Answer, Call, Permit, Public, Route
 from studiolo.wire.pages import field, hidden, page, problem
 
@@ -71,11 +71,10 @@ class _Pages:
     async def _question(self, visitor: Visitor, code: str, pending: Pending) -> Answer:
         ago = max(0, int((clock.now() - datetime.fromisoformat(pending.at)).total_seconds()))
         when = f"{ago} seconds ago" if ago < 90 else f"{ago // 60} minutes ago"
-        what = f"do everything that you may do at {pending.resource}" if pending.resource else "know who you are"
         body = f"""
 <p class="lead"><strong>{escape(pending.client_name)}</strong> asks to sign in as you, on another device.</p>
 <dl><dt>You are</dt><dd>{escape(visitor.person.name or visitor.person.oid)}</dd>
-<dt>It will</dt><dd>{escape(what)}</dd>
+{asked_for(pending.resource, pending.downstream)}
 <dt>Asked from</dt><dd>{escape(pending.place or "an unknown address")}, {when}</dd>
 <dt>Client id</dt><dd><code>{escape(pending.client)}</code></dd></dl>
 <p>Say yes only if you have started this program yourself. Whoever sent you this code would be signed in as you.</p>

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
@@ -79,6 +81,16 @@ class Forms:
         if len(found) != len(pairs):
             raise Invalid("The form names a field twice.", code="InvalidForm")
         return found
+
+
+def asked_for(resource: str, downstream: Sequence[str]) -> str:
+    """What a person is asked to let an application do, as entries of a list of terms and descriptions."""
+    what = f"do everything that you may do at {resource}" if resource else "know who you are"
+    shown = f"<dt>It will</dt><dd>{escape(what)}</dd>"
+    if not downstream:
+        return shown
+    names = ", ".join(downstream)
+    return f"{shown}\n<dt>{escape(resource)} may then</dt><dd>{escape(f'do everything that you may do at {names}')}</dd>"
 
 
 def onward(text: str) -> str:

@@ -234,6 +234,8 @@ def render_entra(fault: Fault, call: Call) -> Answer:
         "trace_id": call.request_id,
         "correlation_id": correlation,
     }
+    if "suberror" in fault.info:
+        shape["suberror"] = fault.info["suberror"]
     status = status_of(fault)
     challenge = [("www-authenticate", f'Basic realm="{call.origin}"')] if status == 401 else []
     return Answer.json(shape, status, [*_UNSTORED, *challenge])

@@ -1,23 +1,31 @@
 """Nobody grants, by whatever way, what they could not grant by an assignment (check L8 of the access specification).
 
 Who may give roles only under a condition gives no role that could undo the condition; and whoever adds a member to a
-group, or a secret to an application, gives what the group or the application holds.
+group, or a secret to an application, gives what the group or the application holds. Nor does anybody take somebody out of
+the reach of a deny assignment, by letting them be one whom it spares or no longer one whom it names, who could not remove it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from studiolo.kernel.access.blocks import blocks_of
 from studiolo.kernel.access.grants import Assignment, Role
 from studiolo.kernel.access.names import GIVES_ROLES, PRINCIPAL_ID, PRINCIPAL_TYPE, ROLE_DEFINITION_ID
-from studiolo.kernel.access.scopes import scope_key
+from studiolo.kernel.access.scopes import ROOT, scope_key
+from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Forbidden
 from studiolo.kernel.gate import Gate, Grants
-from studiolo.kernel.resource import Caller, Resource
+from studiolo.kernel.principals import CUSTOM_ATTRIBUTES
+from studiolo.kernel.resource import Caller, Change, JsonObject, Resource
+from studiolo.rooms.authorization.domain.assignments import by_principal
+from studiolo.rooms.authorization.domain.denials import by_excluded
 from studiolo.rooms.authorization.domain.roles import DENY_ASSIGNMENTS, ROLE_DEFINITIONS
-from studiolo.rooms.authorization.service.owners import covers
+from studiolo.rooms.authorization.ports import Reading
+from studiolo.rooms.authorization.service.owners import UNDENIES, covers
 
 GRANTING: Final = (
     GIVES_ROLES,
@@ -43,7 +51,8 @@ GRANTING: Final = (
 class Delegation:
     """Asks what a caller may grant."""
 
-    def __init__(self, gate: Gate, grants: Grants) -> None:
+    def __init__(self, store: Reading, gate: Gate, grants: Grants) -> None:
+        self._store = store
         self._gate = gate
         self._grants = grants
 
@@ -70,9 +79,12 @@ class Delegation:
     async def require_holdings(self, caller: Caller, holder: str, name: str, members: Iterable[tuple[str, str]]) -> None:
         """Refuse to let `members` (object ids and types) hold what `holder` holds, unless the caller could assign all of it to them.
 
+        Nor may they be spared what the holder is spared, unless the caller could remove the deny assignments that spare it.
+
         Raises:
-            Forbidden: code `MembershipBeyondDelegation`.
+            Forbidden: codes `MembershipBeyondDelegation`, `MembershipUndoesDenial`.
         """
+        await self._require_undenial(caller, holder, by_excluded, f"'{name}' is spared by")
         for oid, kind in members:
             await self._require(caller, holder, name, {PRINCIPAL_ID: oid, PRINCIPAL_TYPE: kind}, f"{kind} '{oid}'")
 
@@ -82,6 +94,7 @@ class Delegation:
         A condition on whom the caller may give roles to cannot be met: nobody knows yet who it will be. Raises as
         `require_holdings` does.
         """
+        await self._require_undenial(caller, holder, by_excluded, f"'{name}' is spared by")
         await self._require(caller, holder, name, {PRINCIPAL_TYPE: "User"}, "any user")
 
     async def _require(self, caller: Caller, holder: str, name: str, receiver: Mapping[str, str], shown: str) -> None:
@@ -97,6 +110,52 @@ class Delegation:
                     f"change it would come to hold it. It needs '{GIVES_ROLES}' there.",
                     code="MembershipBeyondDelegation",
                 ) from None
+
+    async def require_attributes(self, change: Change) -> None:
+        """Refuse to change somebody's custom security attributes, on which roles anywhere may hang, to who could not give roles everywhere.
+
+        Raises:
+            Forbidden: code `AttributesBeyondDelegation`.
+        """
+        before, after = _spelled(change.old.properties if change.old else {}), _spelled(change.new.properties)
+        if before == after or await self._gate.may(change.caller, GIVES_ROLES, ROOT):
+            return
+        raise Forbidden(
+            f"Conditions at any scope may give roles by custom security attributes, so to change them needs '{GIVES_ROLES}' at '{ROOT}', "
+            "without a condition.",
+            code="AttributesBeyondDelegation",
+            target=f"properties.{CUSTOM_ATTRIBUTES}",
+        )
+
+    async def require_release(self, caller: Caller, holder: str, name: str) -> None:
+        """Refuse to let somebody be `holder`, or a member of it, no longer, unless the caller could remove what denies them by it.
+
+        Raises:
+            Forbidden: a deny assignment names the holder or a group that holds it (code `MembershipUndoesDenial`).
+        """
+        await self._require_undenial(caller, holder, by_principal, f"'{name}' is denied by")
+
+    async def _require_undenial(self, caller: Caller, holder: str, facet: Callable[[str], str], how: str) -> None:
+        """Refuse unless the caller could remove every deny assignment that a principal, or a group that holds it, carries as a facet."""
+        if caller.is_platform:
+            return
+        for oid in sorted((await self._grants.facts(holder)).facts.ids):
+            after: str | None = ""
+            while after is not None:
+                page = await self._store.by_facet(DENY_ASSIGNMENTS.lower(), facet(oid), after=after)
+                for row in page.rows:
+                    await self._require_one_undenial(caller, resource_of(row), how)
+                after = page.next
+
+    async def _require_one_undenial(self, caller: Caller, deny: Resource, how: str) -> None:
+        try:
+            await self._gate.require(caller, UNDENIES, deny.id.text)
+        except Forbidden:
+            raise Forbidden(
+                f"{how} the deny assignment '{deny.properties.get('denyAssignmentName')}' at '{deny.properties.get('scope')}', which this "
+                f"change would undo for somebody. It needs '{UNDENIES}' there.",
+                code="MembershipUndoesDenial",
+            ) from None
 
     async def require_person(self, caller: Caller, user: Resource) -> None:
         """Refuse to hand over a person's sign-in to who could not assign to them what they hold. Raises as `require_holdings` does."""
@@ -116,3 +175,8 @@ class Delegation:
             and scope_key(each.scope) in chain
             and any(block.condition is None for block in blocks_of(each.role.permissions).covering("control", GIVES_ROLES.lower()))
         }
+
+
+def _spelled(properties: JsonObject) -> bytes:
+    """Custom security attributes as one text: as values of Python, true and 1 would be the same."""
+    return msgspec.json.encode(properties.get(CUSTOM_ATTRIBUTES) or {}, order="deterministic")

@@ -6,12 +6,14 @@ the last owner stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.conditions import check_condition
+from studiolo.kernel.access.grants import Assignment, Permission
 from studiolo.kernel.access.lints import Finding, bypassed, lint_deny, lint_grant, refused
 from studiolo.kernel.access.names import GIVES_ROLES
 from studiolo.kernel.access.scopes import MANAGEMENT_GROUPS, ROOT, scope_key
@@ -45,6 +47,9 @@ from studiolo.rooms.authorization.service.owners import UNDENIES, Owners, Plan, 
 _MOST_ROLES: Final = 5000
 _MOST_ASSIGNMENTS: Final = 4000
 _PAGE: Final = 1000
+_MOST_MEMBERS: Final = 5000
+_OVERTAKES: Final = "The assignment cannot be written: it has no condition, and makes those of others idle."
+_OPENS: Final = "The role cannot be written: conditions under which it is assigned, or which its holders have, would hold less than before."
 _FACETS: Final[Mapping[str, Callable[[Resource], Iterable[str]]]] = {
     USERS.lower(): user_facets,
     GROUPS.lower(): group_facets,
@@ -81,8 +86,43 @@ class Guards:
                 parsed, holder = check_condition(condition, "2.0"), await self._grants.facts(str(found["principalId"]))
                 findings = [*lint_grant(parsed, role.permissions), *bypassed(parsed, role.permissions, scope, holder, change.id.text)]
                 passed = refused(findings, override.checks)
+            if condition is None and not (change.old and change.old.properties.get("condition") is None):
+                wider = Assignment(change.id.text, str(found["principalId"]), role, scope)
+                passed = refused([each async for each in self._overtaken(wider)], override.checks, "properties", what=_OVERTAKES)
         fence = await self._keep_owner(change, change.old) if change.old is not None else None
         return Cleared(remarks(override, passed), fence)
+
+    async def _overtaken(self, wider: Assignment, *, but: Assignment | None = None) -> AsyncIterator[Finding]:
+        """L6, looked at from the other side: conditions that an assignment without one makes idle, which `but` did not already.
+
+        Those of the principal, of its groups and, if it is a group itself, of the principals in it through any nesting.
+        """
+        async for oid in self._bound_through(wider.principal_id.lower()):
+            compiled = await self._grants.facts(oid)
+            alone = CompiledFacts(msgspec.structs.replace(compiled.facts, assignments=(wider,)))
+            before = CompiledFacts(msgspec.structs.replace(compiled.facts, assignments=() if but is None else (but,)))
+            for each in compiled.facts.assignments:
+                if each.condition is None or each.id.lower() == wider.id.lower():
+                    continue
+                parsed = check_condition(each.condition, each.condition_version)
+                known = set(bypassed(parsed, each.role.permissions, each.scope, before, each.id))
+                for found in bypassed(parsed, each.role.permissions, each.scope, alone, each.id):
+                    if found not in known:
+                        yield _told_of(each.id, found)
+
+    async def _bound_through(self, oid: str) -> AsyncIterator[str]:
+        """A principal and, of the first thousands in a group, those who have a role under a condition themselves."""
+        waiting, seen = [oid], set[str]()
+        while waiting and len(seen) < _MOST_MEMBERS:
+            each = waiting.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            rows = (await self._store.by_facet(ROLE_ASSIGNMENTS.lower(), assignments.by_principal(each))).rows
+            if each == oid or any(resource_of(row).properties.get("condition") is not None for row in rows):
+                yield each
+            group = await self._store.find(principal_id(GROUPS, each).key)
+            waiting += resource_of(group).properties.get("members") or () if group is not None else ()
 
     def _role_of(self, change: Change) -> Resource:
         guid = roles.guid_of(change.new.properties.get("roleDefinitionId"))
@@ -143,6 +183,9 @@ class Guards:
             return Cleared(remarks(override, passed))
         await self._check_holders(change)
         before = tuple(map(roles.permission_of, change.old.properties["permissions"]))
+        if before != permissions and not change.caller.is_platform:
+            opened = [each async for each in self._opened(change.old, permissions)]
+            passed = [*passed, *refused(opened, override.checks, "properties.permissions", what=_OPENS)]
         is_high = covers(before, GIVES_ROLES, UNDENIES) and before != permissions
         return Cleared(remarks(override, passed), await self._owners.keep(_plan(change, roles.facets)) if is_high else None)
 
@@ -160,18 +203,46 @@ class Guards:
         """Raise Conflict if the role stays assigned where it is assignable no longer: its writer need not be heard there."""
         chain_of = (await self._grants.facts(change.caller.oid)).facts.hierarchy.chain
         wanted = {scope_key(scope) for scope in change.new.properties["assignableScopes"]}
+        async for assignment in self._assigned(change.id.name):
+            scope = scope_of(assignment.id)
+            if wanted.isdisjoint(chain_of(scope_key(scope))):
+                raise Conflict(
+                    f"The role is assigned at '{scope}' ({assignment.id.key}), which the new assignable scopes leave out. Remove the "
+                    "assignment first, or keep the scope.",
+                    code="RoleDefinitionHasAssignments",
+                    target="properties.assignableScopes",
+                )
+
+    async def _opened(self, old: Resource, permissions: Sequence[Permission]) -> AsyncIterator[Finding]:
+        """What a role's new permissions take from the conditions of its assignments, and from others that their holders have.
+
+        A finding that the old ones had as well was passed over, with a reason, when its assignment was written.
+        """
+        before = roles.role_of(old)
+        after = msgspec.structs.replace(before, permissions=tuple(permissions))
+        async for assignment in self._assigned(old.name):
+            found, scope, holder = assignment.properties, scope_of(assignment.id), str(assignment.properties["principalId"])
+            if found.get("condition") is None:
+                earlier, later = (Assignment(assignment.id.text, holder, role, scope) for role in (before, after))
+                async for each in self._overtaken(later, but=earlier):
+                    yield each
+                continue
+            parsed, facts = check_condition(found["condition"], found.get("conditionVersion")), await self._grants.facts(holder)
+            known, now = (
+                [*lint_grant(parsed, role.permissions), *bypassed(parsed, role.permissions, scope, facts, assignment.id.text)]
+                for role in (before, after)
+            )
+            for each in now:
+                if each not in known:
+                    yield _told_of(assignment.id.text, each)
+
+    async def _assigned(self, guid: str) -> AsyncIterator[Resource]:
+        """Every assignment of a role."""
         after: str | None = ""
         while after is not None:
-            page = await self._store.by_facet(ROLE_ASSIGNMENTS.lower(), roles.by_role(change.id.name), after=after, limit=_PAGE)
+            page = await self._store.by_facet(ROLE_ASSIGNMENTS.lower(), roles.by_role(guid), after=after, limit=_PAGE)
             for row in page.rows:
-                scope = scope_of(resource_of(row).id)
-                if wanted.isdisjoint(chain_of(scope_key(scope))):
-                    raise Conflict(
-                        f"The role is assigned at '{scope}' ({row.key}), which the new assignable scopes leave out. Remove the assignment "
-                        "first, or keep the scope.",
-                        code="RoleDefinitionHasAssignments",
-                        target="properties.assignableScopes",
-                    )
+                yield resource_of(row)
             after = page.next
 
     # ── deny assignments ─────────────────────────────────────────────────────────────────────────────────────────
@@ -193,20 +264,30 @@ class Guards:
 
     async def principal(self, change: Change) -> Cleared:
         """A person or a service principal that is written or removed."""
+        if not change.is_delete:
+            await self._delegation.require_attributes(change)
+        elif change.old is not None:
+            await self._delegation.require_release(change.caller, change.id.name, str(change.old.properties["displayName"]))
         is_off = change.old is not None and (change.is_delete or change.new.properties.get("accountEnabled") is False)
         return Cleared(fence=await self._keep_without(change, change.id.name) if is_off else None)
 
     async def user(self, change: Change) -> Cleared:
         """A person. Who links them to an identity elsewhere lets its owner in as them, so must be allowed to give what they hold."""
-        before = set(identity_facets(change.old.properties)) if change.old else set[str]()
-        if not change.is_delete and change.old is not None and not before.issuperset(identity_facets(change.new.properties)):
-            oid = change.id.name.lower()
-            await self._delegation.require_holdings(change.caller, oid, change.new.properties["displayName"], [(oid, "User")])
+        if not change.is_delete and change.old is not None:
+            before, after = set(identity_facets(change.old.properties)), set(identity_facets(change.new.properties))
+            oid, name = change.id.name.lower(), change.new.properties["displayName"]
+            if after - before:
+                await self._delegation.require_holdings(change.caller, oid, name, [(oid, "User")])
+            if before - after:  # their next sign-in may make them a user anew
+                await self._delegation.require_release(change.caller, oid, name)
         return await self.principal(change)
 
     async def group(self, change: Change) -> Cleared:
         """A group that is written or removed."""
         before = set(change.old.properties.get("members") or ()) if change.old else set[str]()
+        after = set[str]() if change.is_delete else set(change.new.properties.get("members") or ())
+        if before - after:
+            await self._delegation.require_release(change.caller, change.id.name, change.new.properties["displayName"])
         if not change.is_delete:
             members: list[str] = change.new.properties.get("members") or []
             added = [(oid, self._kind(change, oid)) for oid in members if oid not in before]
@@ -229,6 +310,8 @@ class Guards:
     async def application(self, change: Change) -> Cleared:
         """An application that is written or removed: its service principal goes with it."""
         acting = await self._directory.service_principal(change.id.name) if change.is_delete else None
+        if acting is not None:
+            await self._delegation.require_release(change.caller, acting.oid, acting.name)
         return Cleared(fence=await self._keep_without(change, acting.oid) if acting is not None else None)
 
     async def _keep_without(self, change: Change, oid: str) -> Fence | None:
@@ -244,6 +327,11 @@ class Guards:
     async def _is_spared(self, oid: str) -> bool:
         """Whether a deny assignment excludes the principal: without it, the others may be locked out."""
         return bool((await self._store.by_facet(DENY_ASSIGNMENTS.lower(), denials.by_excluded(oid), limit=1)).rows)
+
+
+def _told_of(assignment: str, finding: Finding) -> Finding:
+    """A finding, told of an assignment that is not the one that is written."""
+    return msgspec.structs.replace(finding, what=f"of the assignment {assignment}, {finding.what}")
 
 
 def _is_high(scope: str) -> bool:

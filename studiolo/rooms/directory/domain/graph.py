@@ -50,8 +50,14 @@ class Kind(msgspec.Struct, frozen=True):
         return {"@odata.type": f"#microsoft.graph.{self.odata}", **self.shape(body)}
 
 
+# Where people are sent back to: of these objects the addresses are kept, and nothing else.
+_ANSWERED: Final = ("web", "publicClient")
+
+
 def _of_application(found: Mapping[str, Any]) -> JsonObject:
-    return {"signInAudience": "AzureADMyOrg", "passwordCredentials": found.get("passwordCredentials") or []}
+    shown: JsonObject = {"signInAudience": "AzureADMyOrg", "passwordCredentials": found.get("passwordCredentials") or []}
+    kept: Mapping[str, JsonObject] = {name: found.get(name) or {} for name in _ANSWERED}
+    return shown | {name: {"redirectUris": inner.get("redirectUris") or []} for name, inner in kept.items()}
 
 
 def _of_service_principal(found: Mapping[str, Any]) -> JsonObject:
@@ -81,7 +87,14 @@ KINDS: Final[Mapping[str, Kind]] = {
             frozenset({"displayName", "appId", "accountEnabled"}),
             frozenset({"displayName", "appId"}),
         ),
-        Kind("applications", APPLICATIONS, "application", ("displayName", "appId"), frozenset({"displayName"}), frozenset({"displayName"})),
+        Kind(
+            "applications",
+            APPLICATIONS,
+            "application",
+            ("displayName", "appId", "isFallbackPublicClient"),
+            frozenset({"displayName", "isFallbackPublicClient", *_ANSWERED}),
+            frozenset({"displayName"}),
+        ),
     )
 }
 PRINCIPALS: Final = tuple(KINDS[name] for name in ("users", "groups", "servicePrincipals"))
@@ -94,7 +107,15 @@ _FIXED: Final[Mapping[str, object]] = {
     "userType": "Member",
 }
 _IGNORED: Final = frozenset({"@odata.type", "mailNickname", "tags"})
-_OWN_WAY: Final = ("passwordProfile",)  # see `password_in`
+# What is read elsewhere: see `password_in` and `members_in`.
+_OWN_WAY: Final[Mapping[str, str]] = {"users": "passwordProfile", "groups": "members@odata.bind"}
+_MOST_BOUND: Final = 20  # Graph's own limit
+# Why something that clients may well send is not taken, and what to do instead.
+_INSTEAD: Final[Mapping[str, str]] = {
+    "passwordCredentials": "POST addPassword at the application, which makes a strong secret and shows it once",
+    "keyCredentials": "POST addKey at the application in the resource manager, or `studiolo app certificate add`",
+    "members": "POST members/$ref at the group",
+}
 
 
 def properties_of(kind: Kind, body: Mapping[str, Any]) -> JsonObject:
@@ -106,11 +127,57 @@ def properties_of(kind: Kind, body: Mapping[str, Any]) -> JsonObject:
     found: JsonObject = {}
     for name, value in body.items():
         if name in kind.writable:
-            found[name] = value
+            found[name] = _addresses(name, value) if name in _ANSWERED else value
         elif name in _FIXED and value == _FIXED[name]:
             continue
-        elif name not in (*_IGNORED, *(_OWN_WAY if kind.name == "users" else ())) and value not in (None, [], {}):
-            raise NotOffered(f"'{name[:100]}' of {kind.name} is not offered here; leave it out.", target=name[:100])
+        elif name not in (*_IGNORED, _OWN_WAY.get(kind.name)) and value not in (None, [], {}):
+            instead = _INSTEAD.get(name)
+            advice = f"leave it out, and {instead}" if instead else "leave it out"
+            raise NotOffered(f"'{name[:100]}' of {kind.name} is not offered here; {advice}.", target=name[:100])
+    return found
+
+
+def _addresses(name: str, value: object) -> JsonObject | None:
+    """`web` or `publicClient` with the redirect addresses alone, which are what is kept of it."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Invalid(f"'{name}' is an object with 'redirectUris'.", code="Request_BadRequest", target=name)
+    given = cast("JsonObject", value)
+    for inner, each in given.items():
+        if inner != "redirectUris" and _means_something(each):
+            raise NotOffered(f"'{name}.{inner}' of applications is not offered here; leave it out.", target=f"{name}.{inner}")
+    return {"redirectUris": given["redirectUris"] or []} if "redirectUris" in given else {}
+
+
+def _means_something(value: object) -> bool:
+    """Whether a value asks for anything: nothing, false, and objects of such do not."""
+    if isinstance(value, dict):
+        return any(map(_means_something, cast("JsonObject", value).values()))
+    return value not in (None, False, "", [])
+
+
+def members_in(kind: Kind, body: Mapping[str, Any]) -> JsonObject:
+    """The members that the body of a new group refers to, as a property; nothing if it refers to none.
+
+    Raises:
+        Invalid: a reference is malformed, or there are more than 20.
+    """
+    given = body.get("members@odata.bind") if kind.name == "groups" else None
+    if given is None:
+        return {}
+    references = cast("Sequence[object]", given) if isinstance(given, list) else ()
+    if not isinstance(given, list) or len(references) > _MOST_BOUND:
+        text = f"'members@odata.bind' is a list of at most {_MOST_BOUND} references; add more members by POST members/$ref."
+        raise Invalid(text, code="Request_BadRequest", target="members@odata.bind")
+    return {"members": [referred(each, "members@odata.bind") for each in references]}
+
+
+def referred(reference: object, target: str) -> str:
+    """The object id that a reference ends in. Raises Invalid if it ends in none."""
+    found = oid_of(str(reference).rpartition("/")[2])
+    if found is None:
+        raise Invalid(f"'{target}' must end in the object id of the new member.", code="Request_BadRequest", target=target)
     return found
 
 

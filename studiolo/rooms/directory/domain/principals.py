@@ -12,6 +12,7 @@ from studiolo.kernel.faults import Conflict, Forbidden, Invalid
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.principals import (
     APPLICATIONS,
+    CUSTOM_ATTRIBUTES,
     ENFORCED,
     GUID,
     NOT_BEFORE,
@@ -149,7 +150,7 @@ def admit_application(
 
 
 def admit_service_principal(change: Change) -> Draft:
-    """The principal that an application, or the platform for a resource, acts as.
+    """The principal that an application, or the platform for a resource, acts as; without a name it is called like the application.
 
     Raises:
         Invalid: the application does not exist (code `ApplicationNotFound`).
@@ -172,11 +173,13 @@ def admit_service_principal(change: Change) -> Draft:
         found = {**found, "appId": before.get("appId"), "alternativeNames": before.get("alternativeNames")}
     app_id = _app_id(found)
     if kind == "Application":
-        if change.fact(f"/providers/{APPLICATIONS}/{app_id}") is None:
+        application = change.fact(f"/providers/{APPLICATIONS}/{app_id}")
+        if application is None:
             raise Invalid(f"There is no application '{app_id}'; create it first.", code="ApplicationNotFound", target="properties.appId")
         rival = change.fact(rival_key(app_id))
         if rival is not None and rival.id.key != change.id.key:
             raise Conflict(f"The application '{app_id}' has the service principal '{rival.name}' already.", code="ServicePrincipalExists")
+        found = {**found, "displayName": found.get("displayName") or application.properties["displayName"]}
     kept = {"appId": app_id, "servicePrincipalType": kind, "alternativeNames": found.get("alternativeNames") or None}
     admitted = change.new.with_properties(
         **{**found, **kept, "displayName": plain_name(found), "accountEnabled": _flag(found), **_checked_attributes(found)}
@@ -246,12 +249,12 @@ def _app_id(found: Mapping[str, Any]) -> str:
 
 def _checked_attributes(found: Mapping[str, Any]) -> dict[str, Any]:
     """Custom security attributes: sets of named texts, integers, booleans and lists of them."""
-    sets: Mapping[str, Mapping[str, Any]] = found.get("customSecurityAttributes") or {}
+    sets: Mapping[str, Mapping[str, Any]] = found.get(CUSTOM_ATTRIBUTES) or {}
     for group, values in sets.items():
         for name in (group, *values):
             if not _ATTRIBUTE.fullmatch(name):
                 raise Invalid(
                     f"'{name[:50]}' is no name of a custom security attribute or set: 1 to 32 letters and digits.",
-                    target="properties.customSecurityAttributes",
+                    target=f"properties.{CUSTOM_ATTRIBUTES}",
                 )
-    return {"customSecurityAttributes": sets or None}
+    return {CUSTOM_ATTRIBUTES: sets or None}

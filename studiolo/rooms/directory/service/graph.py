@@ -9,7 +9,18 @@ from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Fault, Invalid, NotFound, Stale
 from studiolo.kernel.principals import by_member, principal_id
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject
-from studiolo.rooms.directory.domain.graph import KINDS, PRINCIPALS, Kind, Term, oid_of, password_in, properties_of, read_filter
+from studiolo.rooms.directory.domain.graph import (
+    KINDS,
+    PRINCIPALS,
+    Kind,
+    Term,
+    members_in,
+    oid_of,
+    password_in,
+    properties_of,
+    read_filter,
+    referred,
+)
 from studiolo.rooms.directory.ports import Objects
 
 _MOST_WALKED: Final = 20_000
@@ -137,7 +148,8 @@ class GraphDirectory:
     async def create(self, caller: Caller, kind: Kind, body: JsonObject) -> JsonObject:
         """A new object with an id of ours; a user with the password that the body gives, or not at all."""
         id_, password = principal_id(kind.type_name, clock.new_id()), password_in(kind, body, self._check_password)
-        made = await self._objects.write(caller, id_, properties_of(kind, body), if_none_match="*", is_patch=False)
+        properties = {**properties_of(kind, body), **members_in(kind, body)}
+        made = await self._objects.write(caller, id_, properties, if_none_match="*", is_patch=False)
         if password is not None:
             try:
                 await self._objects.act(caller, id_, "setPassword", {"password": password})
@@ -147,16 +159,16 @@ class GraphDirectory:
         return kind.shape(made)
 
     async def update(self, caller: Caller, kind: Kind, oid: str, body: JsonObject) -> None:
-        """Change the fields that the body names, and a user's password if it gives one."""
+        """Change the fields that the body names, and then a user's password if it gives one: a refused field changes nothing."""
         id_, password, properties = (
             principal_id(kind.type_name, oid),
             password_in(kind, body, self._check_password),
             properties_of(kind, body),
         )
-        if password is not None:
-            await self._objects.act(caller, id_, "setPassword", {"password": password})
         if properties or password is None:
             await self._objects.write(caller, id_, properties, is_patch=True)
+        if password is not None:
+            await self._objects.act(caller, id_, "setPassword", {"password": password})
 
     async def remove(self, caller: Caller, kind: Kind, oid: str) -> None:
         """Remove an object.
@@ -177,9 +189,7 @@ class GraphDirectory:
         Raises:
             Invalid: the reference is malformed, or it is a member already (as Graph answers).
         """
-        member = oid_of(str(reference).rpartition("/")[2])
-        if member is None:
-            raise Invalid("'@odata.id' must end in the object id of the new member.", code="Request_BadRequest", target="@odata.id")
+        member = referred(reference, "@odata.id")
 
         def added(members: list[str]) -> list[str]:
             if member in members:

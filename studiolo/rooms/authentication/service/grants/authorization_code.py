@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar, Final
 
@@ -42,7 +42,7 @@ _LONGEST_ECHO: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What an application asks a person for, checked."""
+    """What an application asks a person for, checked; `downstream` are the resources that the wanted one may then use for them."""
 
     client: Client
     redirect: str
@@ -52,6 +52,7 @@ class Authorization:
     challenge: str
     nonce: str
     prompt: frozenset[str]
+    downstream: tuple[str, ...]
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -69,6 +70,7 @@ class _Kept(msgspec.Struct, frozen=True):
     openid: tuple[str, ...]
     sid: str
     is_spent: bool = False
+    downstream: tuple[str, ...] = ()
 
 
 _kept = msgspec.json.Decoder(_Kept)
@@ -133,7 +135,8 @@ class AuthorizationCode:
         if wanted.resource:
             (await self._mint.target(wanted.resource)).chosen(wanted)
         prompt = frozenset(query.get("prompt", "").split())
-        return Authorization(client, redirect, mode == "form_post", state, wanted, challenge, nonce, prompt)
+        downstream = await self._mint.downstream(wanted.resource)
+        return Authorization(client, redirect, mode == "form_post", state, wanted, challenge, nonce, prompt, downstream)
 
     async def issue(self, asked: Authorization, person: Principal) -> str:
         """The code for a person who said yes."""
@@ -153,6 +156,7 @@ class AuthorizationCode:
             scopes=asked.wanted.scopes,
             openid=tuple(sorted(asked.wanted.openid)),
             sid=clock.new_id(),
+            downstream=asked.downstream,
         )
         write = PutEntry(_SPACE, Entry(digest_of(text), clock.new_tag(), msgspec.json.encode(kept)), expect=ABSENT)
         await self._store.commit(write, *await self._swept())
@@ -179,7 +183,7 @@ class AuthorizationCode:
         person = await self._people.principal(kept.oid)
         if person is None or not person.is_enabled or person.since != kept.since or kept.at < person.not_before:
             raise refusals.bad_code()
-        return await self._given(asked, entry, kept, Leave(person, proven, kept.sid))
+        return await self._given(asked, entry, kept, Leave(person, proven, kept.sid, kept.downstream))
 
     async def _given(self, asked: Asked, entry: Entry, kept: _Kept, leave: Leave) -> Issued:
         meant = Wanted(kept.resource, kept.scopes, frozenset(kept.openid))
@@ -201,6 +205,8 @@ class AuthorizationCode:
         except Stale:  # two came with one code at the same moment
             await self._consents.end_sid(kept.oid, kept.sid)
             raise refusals.reused_code() from None
+        if not self._mint.is_same(meant.resource, kept.resource):
+            leave = replace(leave, downstream=())
         return await self._mint.for_person(leave, meant, asked.version, kept.openid, nonce=kept.nonce, refresh=refresh)
 
     async def _swept(self) -> list[Write]:

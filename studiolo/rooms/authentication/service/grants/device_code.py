@@ -38,7 +38,10 @@ _MOST_OPEN: Final = 10_000
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A program that waits, as its person sees it. `place` is the address that it asked from."""
+    """A program that waits, as its person sees it. `place` is the address that it asked from.
+
+    `downstream` are the resources that the wanted one may then use for the person.
+    """
 
     client: str
     client_since: str
@@ -55,6 +58,7 @@ class Pending(msgspec.Struct, frozen=True):
     oid: str = ""
     since: str = ""
     decided_at: str = ""
+    downstream: tuple[str, ...] = ()
 
 
 _pending = msgspec.json.Decoder(Pending)
@@ -106,6 +110,7 @@ class DeviceCode:
             until=clock.stamp(now + LIFE),
             sid=clock.new_id(),
             short=digest_of(short),
+            downstream=await self._mint.downstream(wanted.resource),
         )
         key = digest_of(device)
         doc = msgspec.json.encode(pending)
@@ -178,7 +183,7 @@ class DeviceCode:
         if person is None or not person.is_enabled or person.since != pending.since or pending.decided_at < person.not_before:
             await self._store.commit(DropEntry(_CODES, key))
             raise _answer("authorization_declined", "The person was signed out everywhere since.", 65004)
-        leave = Leave(person, proven, pending.sid)
+        leave = Leave(person, proven, pending.sid, pending.downstream)
         wanted = Wanted(pending.resource, pending.scopes, frozenset(pending.openid))
         writes: list[Write] = [DropEntry(_CODES, key, expect=entry.etag)]
         refresh = ""

@@ -18,7 +18,10 @@ _USE: Final = "on_behalf_of"
 
 
 class OnBehalfOf:
-    """The grant. The token that it gives is the person's: the engine judges the person, never the service between."""
+    """The grant. The token that it gives is the person's: the engine judges the person, never the service between.
+
+    It gives what the service's administrator listed and the person's consent names, so a longer list needs a new consent.
+    """
 
     name: ClassVar[str] = NAME
 
@@ -49,7 +52,9 @@ class OnBehalfOf:
         (await self._mint.target(wanted.resource)).chosen(wanted)
         if not any(self._mint.is_same(wanted.resource, each) for each in client.delegates):
             raise refusals.no_leave(client.name, wanted.resource)
-        leave = Leave(person, proven, verified.consent)
+        if not any(self._mint.is_same(wanted.resource, each) for each in verified.downstream):
+            raise refusals.no_consent(client.name, wanted.resource)
+        leave = Leave(person, proven, verified.consent, verified.downstream)
         refresh = ""
         if "offline_access" in wanted.openid:
             refresh, write = await self._consents.begin(leave, wanted)

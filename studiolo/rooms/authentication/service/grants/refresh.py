@@ -38,4 +38,6 @@ class Refresh:
         wanted = again if again is not None and again.resource else kept.wanted
         if not client.is_everybodys and not self._mint.is_same(wanted.resource, kept.resource):
             raise refusals.no_leave(client.name, wanted.resource)
-        return await self._mint.for_person(Leave(person, proven, kept.sid), wanted, asked.version, kept.openid, refresh=following)
+        downstream = kept.downstream if self._mint.is_same(wanted.resource, kept.resource) else ()
+        leave = Leave(person, proven, kept.sid, downstream)
+        return await self._mint.for_person(leave, wanted, asked.version, kept.openid, refresh=following)
