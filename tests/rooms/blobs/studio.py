@@ -17,7 +17,7 @@ from azure.core.credentials import AccessToken
 from azure.storage.blob import BlobServiceClient
 
 from studiolo.kernel.access.built_in import built_in_roles
-from studiolo.kernel.access.decision import Assignment, CompiledFacts, Facts
+from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Role
 from studiolo.kernel.control import Control
 from studiolo.kernel.faults import Unauthenticated
 from studiolo.kernel.gate import Gate
@@ -30,6 +30,7 @@ from studiolo.rooms.blobs import Address, Room, room
 from studiolo.wire.arm import ArmSurface
 from studiolo.wire.front import Front, Nowhere
 from studiolo.wire.http import Call
+from studiolo.wire.rates import Rates
 from tests.support.kernel import GROUP, GROUPS, SUBSCRIPTIONS
 
 T = TypeVar("T")
@@ -58,9 +59,9 @@ def project_condition(project: str) -> str:
 
 
 class Grant(NamedTuple):
-    """A role at a scope."""
+    """A role at a scope: a built-in one by its name, or one of a test's own."""
 
-    role: str
+    role: str | Role
     scope: str
     condition: str | None = None
 
@@ -70,6 +71,7 @@ class Grants:
     """Who may do what, as a test states it."""
 
     by_principal: dict[str, list[Grant]] = field(default_factory=dict)
+    denies: dict[str, list[DenyAssignment]] = field(default_factory=dict)
     changes: int = 0
 
     def version(self) -> int:
@@ -78,16 +80,27 @@ class Grants:
     async def facts(self, oid: str) -> CompiledFacts:
         known = {role.name: role for role in built_in_roles().values()}
         rows = tuple(
-            Assignment(id=f"{oid}-{n}", principal_id=oid, role=known[grant.role], scope=grant.scope, condition=grant.condition)
+            Assignment(
+                id=f"{oid}-{n}",
+                principal_id=oid,
+                role=known[grant.role] if isinstance(grant.role, str) else grant.role,
+                scope=grant.scope,
+                condition=grant.condition,
+            )
             for n, grant in enumerate(self.by_principal.get(oid, []))
         )
-        return CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({oid}), assignments=rows, version=self.changes))
+        denies = tuple(self.denies.get(oid, ()))
+        return CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({oid}), assignments=rows, denies=denies, version=self.changes))
 
     def attributes(self, oid: str) -> Mapping[str, object]:
         return {}
 
     def set(self, oid: str, *grants: Grant) -> None:
         self.by_principal[oid] = list(grants)
+        self.changes += 1
+
+    def deny(self, oid: str, *denies: DenyAssignment) -> None:
+        self.denies[oid] = list(denies)
         self.changes += 1
 
 
@@ -126,8 +139,9 @@ class Credential:
 class Studio:
     """A running service. Everything asynchronous happens on its own thread's loop."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, rates: Rates | None = None) -> None:
         self.home = home
+        self._rates = rates
         self.objects = home / "objects"
         self.grants, self.tokens = Grants(), Tokens()
         self.grants.set(OWNER, Grant("Storage Blob Data Owner", GROUP), Grant("Owner", GROUP))
@@ -155,7 +169,8 @@ class Studio:
         self.control = Control(Catalog([SUBSCRIPTIONS, GROUPS, *self.room.types]), self.store, gate, operations)
         await self.room.start()
         await self._furnish()
-        front = Front([*self.room.surfaces, ArmSurface(self.control, self.tokens)], lambda host: host.endswith("localhost"), Nowhere())
+        surfaces = [*self.room.surfaces, ArmSurface(self.control, self.tokens)]
+        front = Front(surfaces, lambda host: host.endswith("localhost"), Nowhere(), rates=self._rates)
         config = uvicorn.Config(
             front, log_level="error", lifespan="off", ssl_certfile=self.certificate, ssl_keyfile=self.home / "key.pem", access_log=False
         )

@@ -113,6 +113,8 @@ class Access:
         if signed.kind != "delegation" and (account is None or not account.is_shared_key_allowed):
             raise _keys_are_off(request.account_name)
         if account is None:
+            # What is wrong with it for every account is said first, as of one that exists.
+            sas.text_to_sign(signed, request.account_name, *request.address, request.headers, request.query)
             raise sas.refused("the signature did not match")
         await self._prove(request, account, signed)
         sas.check_moment(signed, clock.now())

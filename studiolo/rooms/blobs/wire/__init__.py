@@ -23,5 +23,6 @@ def surface(storage: Storage, callers: Callers, judge: Judge, *, suffix: str, lo
     async def answer(call: Call) -> Answer:
         return await made.answer(call)
 
-    made = Surface("blobs", routes(storage, door, answer), judge, Refusals(login_url).render, hosts=lambda host: host.endswith(ending))
+    render = Refusals(login_url).render
+    made = Surface("blobs", routes(storage, door, answer, render), judge, render, hosts=lambda host: host.endswith(ending))
     return made

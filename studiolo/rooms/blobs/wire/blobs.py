@@ -157,8 +157,11 @@ class BlobOperations:
     async def get_tags(self, call: Call, permit: Permit, _: Params) -> Answer:
         """Get Blob Tags."""
         visit = await self._door.enter(call)
-        await visit.may(permit, READ_TAGS, "t")
-        found = await self._storage.blobs.get(await self._container(visit), visit.address.blob)
+        found = await visit.stored()
+        await visit.may_see(permit, READ_TAGS, "t", found)
+        if found is None:
+            await self._container(visit)
+            raise absent()
         return Answer(200, tags_body(found.blob.tags), [("content-type", "application/xml"), ("x-ms-version", version_of(call))])
 
     async def set_tags(self, call: Call, permit: Permit, _: Params) -> Answer:

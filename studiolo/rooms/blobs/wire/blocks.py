@@ -9,15 +9,17 @@ from studiolo.rooms.blobs.domain.names import check_block_id
 from studiolo.rooms.blobs.domain.times import http_date
 from studiolo.rooms.blobs.schema.texts import block_list, read_block_list
 from studiolo.rooms.blobs.service.blobs import Terms
-from studiolo.rooms.blobs.service.blocks import Asked
+from studiolo.rooms.blobs.service.blocks import Asked, BlockLists
+from studiolo.rooms.blobs.service.containers import contended
 from studiolo.rooms.blobs.service.pieces import Body
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.copies import Copies
 from studiolo.rooms.blobs.wire.headers import check_of, facts_of, length_of, version_of, written
-from studiolo.rooms.blobs.wire.visits import Door
+from studiolo.rooms.blobs.wire.visits import Door, Visit
 from studiolo.wire.http import Answer, Call, Permit
 
 _MAX_LIST_BYTES = 12 * MIB
+_RACES = 20
 _HALVES = {"committed": (True, False), "uncommitted": (False, True), "all": (True, True)}
 
 
@@ -69,12 +71,21 @@ class BlockOperations:
             raise Invalid(
                 "'blocklisttype' must be committed, uncommitted or all.", code="InvalidQueryParameterValue", target="blocklisttype"
             )
-        await visit.may_read(permit, None)
-        container = await self._storage.containers.get(visit.account, visit.address.container)
-        lists = await self._storage.blocks.list(container, visit.address.blob)
+        lists = await self._read(visit, permit)
         headers = [("content-type", "application/xml"), ("x-ms-version", version_of(call))]
         headers.append(("x-ms-blob-content-length", str(lists.found.blob.size if lists.found else 0)))
         if lists.found is not None:
             headers += [("etag", f'"{lists.found.etag}"'), ("last-modified", http_date(lists.found.blob.modified))]
         body = block_list(lists.committed if halves[0] else None, lists.staged if halves[1] else None)
         return Answer(200, body, headers)
+
+    async def _read(self, visit: Visit, permit: Permit) -> BlockLists:
+        """The blob's blocks, decided on with the blob that they are of."""
+        for _try in range(_RACES):
+            found = await visit.stored()
+            await visit.may_read(permit, found)
+            container = await self._storage.containers.get(visit.account, visit.address.container)
+            lists = await self._storage.blocks.list(container, visit.address.blob)
+            if lists.found == found:
+                return lists
+        raise contended()

@@ -109,7 +109,7 @@ class ContainerOperations:
         )
         check_prefix(asked.prefix)
         check_prefix(asked.delimiter, "delimiter")
-        await visit.may_list(permit, asked.prefix)
+        await visit.may_list(permit, asked.prefix, with_tags="tags" in includes)
         container = await self._storage.containers.get(visit.account, visit.address.container)
         page = await self._storage.lister.page(container, asked)
         lines = [Line(item.name.removeprefix(folder), item.etag, item.blob, item.is_folder) for item in page.items]

@@ -20,7 +20,7 @@ from studiolo.rooms.blobs.service.pieces import Body, Moved
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.blobs import check_plain
 from studiolo.rooms.blobs.wire.headers import facts_of, raw_sum, written
-from studiolo.rooms.blobs.wire.visits import Door, Visit
+from studiolo.rooms.blobs.wire.visits import NOT_PERMITTED, Door, Visit
 from studiolo.wire.http import Answer, Call, Permit
 
 _RACES = 20
@@ -93,7 +93,8 @@ class Copies:
             found = await self._storage.blobs.find(container, asked.address.blob) if container else None
             await asked.may_read(permit, found)
         except (Forbidden, Unauthenticated) as refusal:
-            unread = Forbidden(f"The copy's source cannot be read: {refusal.message}", code="CannotVerifyCopySource")
+            why = refusal.message if refusal.decision is None else NOT_PERMITTED
+            unread = Forbidden(f"The copy's source cannot be read: {why}", code="CannotVerifyCopySource")
             unread.decision = refusal.decision
             raise unread from None
         if container is None or found is None:
