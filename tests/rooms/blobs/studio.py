@@ -162,7 +162,7 @@ class Studio:
         self._stop = asyncio.Event()
         self.store = SqliteStore(self.home / "studiolo.db")
         gate = Gate(self.grants)
-        keys = KeyRing(self.store, MASTER_KEY)
+        self.keys = keys = KeyRing(self.store, MASTER_KEY)
         at = Address(SUFFIX, self.port, f"https://localhost:{self.port}")
         self.room: Room = room(self.store, self.objects, keys, self.tokens, gate, at)
         operations = Operations(self.store, owner="test")

@@ -301,10 +301,11 @@ class Blobs:
         Raises:
             Moved: the blob was replaced meanwhile; find it again.
             Damaged: what is stored is not what was sealed.
+            Forbidden, Unavailable: as `check_readable`.
         """
+        keys = await self.pieces.keys_of(container)
         if start == end:
             return b""
-        keys = await self.pieces.keys_of(container)
         pieces = await self.index.pieces(container, name, keys, found.blob)
         if len(pieces) == 1 and not pieces[0].is_object:
             plain = await self.pieces.small(keys, container, name, pieces[0])
@@ -322,6 +323,15 @@ class Blobs:
             held.close()
             raise
         return aiter(Stream(span, first, held))
+
+    async def check_readable(self, container: Container) -> None:
+        """Return if the key that seals the container opens it; what is known of its blobs is then told.
+
+        Raises:
+            Forbidden: the key was destroyed or withdrawn.
+            Unavailable: a customer's key above it cannot be reached.
+        """
+        await self.pieces.keys_of(container)
 
     async def whole(self, container: Container, name: str) -> bytes:
         """All bytes of a blob, for the platform's own use and small blobs.

@@ -103,6 +103,7 @@ class BlobOperations:
     async def _shown(self, visit: Visit, container: Container, found: Etagged) -> Answer:
         call, size = visit.call, found.blob.size
         if call.method == "HEAD":
+            await self._storage.blobs.check_readable(container)
             return Answer(200, b"", _overridden(visit, of_blob(call, found, size)))
         span = span_of(size, call.headers.get("x-ms-range"), call.headers.get("range"))
         start, end = span or (0, size)
@@ -159,9 +160,10 @@ class BlobOperations:
         visit = await self._door.enter(call)
         found = await visit.stored()
         await visit.may_see(permit, READ_TAGS, "t", found)
+        container = await self._container(visit)
         if found is None:
-            await self._container(visit)
             raise absent()
+        await self._storage.blobs.check_readable(container)
         return Answer(200, tags_body(found.blob.tags), [("content-type", "application/xml"), ("x-ms-version", version_of(call))])
 
     async def set_tags(self, call: Call, permit: Permit, _: Params) -> Answer:

@@ -112,10 +112,13 @@ class ContainerOperations:
         await visit.may_list(permit, asked.prefix, with_tags="tags" in includes)
         container = await self._storage.containers.get(visit.account, visit.address.container)
         page = await self._storage.lister.page(container, asked)
+        shown = Shown("metadata" in includes, "tags" in includes)
+        if any(shown) and any(item.blob for item in page.items):
+            await self._storage.blobs.check_readable(container)
         lines = [Line(item.name.removeprefix(folder), item.etag, item.blob, item.is_folder) for item in page.items]
         head = f'<EnumerationResults ServiceEndpoint="{call.origin}/" ContainerName="{visit.address.container}">'
         told = _told(visit, ("Prefix", "prefix"), ("Marker", "marker"), ("MaxResults", "maxresults"), ("Delimiter", "delimiter"))
-        body = blob_list(head, told, lines, _marker(page.next), Shown("metadata" in includes, "tags" in includes))
+        body = blob_list(head, told, lines, _marker(page.next), shown)
         return Answer(200, body, _xml(call))
 
     # ── the service ──────────────────────────────────────────────────────────────────────────────────────────────
