@@ -19,6 +19,7 @@ from studiolo.app.plugs import (
     Grantors,
     Identities,
     KeyPlaces,
+    Recipients,
     Resources,
     ServedActions,
     Signatures,
@@ -241,7 +242,8 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     outbound, audiences = GuardedOutbound(settings.providers), _audiences(settings.url)
     opened_iam = await iam.open_iam(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
     gate = Gate(opened_iam.grants, Recorder(store))
-    blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
+    recipients = Recipients(opened_iam, gate)
+    blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), recipients, gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
     identities = Identities(opened_iam)
@@ -255,7 +257,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         resources, identities, blob_room.storage, furniture, kept, base_url=settings.url, subscription=subscription
     )
     workspaces.service = service
-    asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
+    asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces, recipients))
     template_room = await _template_room(settings, store, ring, resources, opened_iam.tenant)
     types = [
         *opened_iam.types,
@@ -299,9 +301,11 @@ async def _template_room(settings: Settings, store: Store, ring: KeyRing, resour
     )
 
 
-def _blob_room(settings: Settings, home: Home, store: Store, ring: KeyRing, people: iam.Authenticator, gate: Gate) -> blobs.Room:
+def _blob_room(
+    settings: Settings, home: Home, store: Store, ring: KeyRing, people: iam.Authenticator, recipients: Recipients, gate: Gate
+) -> blobs.Room:
     address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
-    return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, gate, address)
+    return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, recipients, gate, address)
 
 
 def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:

@@ -109,6 +109,8 @@ class Tokens:
     """Knows tokens of the form `token-{oid}`."""
 
     disabled: set[str] = field(default_factory=set)
+    # To whom signatures of others were given, and by which mark they are known.
+    recipients: set[tuple[str, str]] = field(default_factory=set)
 
     async def identify(self, call: Call) -> Caller:
         return await self.of_token(call.headers.get("authorization", "").removeprefix("Bearer "))
@@ -120,6 +122,9 @@ class Tokens:
 
     async def find(self, oid: str, tenant: str) -> Caller | None:
         return None if oid in self.disabled or tenant != TENANT else Caller(oid=oid, tenant=tenant)
+
+    async def may_hold(self, oid: str, mark: str) -> bool:
+        return (oid, mark) in self.recipients
 
 
 class Credential:
@@ -164,7 +169,7 @@ class Studio:
         gate = Gate(self.grants)
         self.keys = keys = KeyRing(self.store, MASTER_KEY)
         at = Address(SUFFIX, self.port, f"https://localhost:{self.port}")
-        self.room: Room = room(self.store, self.objects, keys, self.tokens, gate, at)
+        self.room: Room = room(self.store, self.objects, keys, self.tokens, self.tokens, gate, at)
         operations = Operations(self.store, owner="test")
         self.control = Control(Catalog([SUBSCRIPTIONS, GROUPS, *self.room.types]), self.store, gate, operations)
         await self.room.start()

@@ -18,6 +18,8 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
+from studiolo.kernel.resource import Caller
+from studiolo.rooms.blobs import Recipient
 from tests.rooms.blobs.studio import (
     ACCOUNT,
     ADDER,
@@ -369,8 +371,6 @@ def test_a_delegation_key_needs_a_token_and_the_right(studio: Studio, container:
 
 
 def test_the_platforms_own_signatures_are_delegations(studio: Studio, container: Client) -> None:
-    from studiolo.kernel.resource import Caller
-
     name, caller = container.container_name, Caller(oid=MEMBER, tenant=TENANT)
     token = studio.run(studio.room.storage.delegate(account_id(), name, "racwl", caller, now() + timedelta(days=30)))
     mine = studio.container(name, token)
@@ -382,6 +382,22 @@ def test_the_platforms_own_signatures_are_delegations(studio: Studio, container:
         assert refused(lambda: mine.download_blob("a")).status_code == 403
     finally:
         studio.grants.set(MEMBER, Grant("Storage Blob Data Contributor", GROUP, project_condition(PROJECT)))
+
+
+def test_a_signature_given_to_somebody_holds_as_long_as_they_may_have_it(studio: Studio, container: Client) -> None:
+    name, caller, holder = container.container_name, Caller(oid=MEMBER, tenant=TENANT), str(uuid4())
+    given = studio.room.storage.delegate(account_id(), name, "racwl", caller, now() + HOUR, to=Recipient(holder, "mark/1"))
+    token = studio.run(given)
+    mine = studio.container(name, token)
+    assert refused(lambda: mine.upload_blob("a", b"x")).error_code == "AuthenticationFailed"
+    studio.tokens.recipients.add((holder, "mark/1"))
+    mine.upload_blob("a", b"x")
+    studio.tokens.recipients.discard((holder, "mark/1"))
+    assert refused(lambda: mine.download_blob("a")).error_code == "AuthenticationFailed"
+    studio.tokens.recipients.add((holder, "mark/2"))
+    for other in (token.replace("mark%2F1", "mark%2F2"), token.replace(holder, OWNER), token.replace(f"saoid={holder}&", "")):
+        assert other != token
+        assert refused(lambda other=other: studio.container(name, other).download_blob("a")).error_code == "AuthenticationFailed"
 
 
 # ── account keys and what is signed with them ────────────────────────────────────────────────────────────────────────

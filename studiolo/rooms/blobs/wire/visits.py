@@ -23,7 +23,7 @@ from studiolo.kernel.faults import Fault, Forbidden, NotOffered
 from studiolo.rooms.blobs.domain.blob import Account, Etagged
 from studiolo.rooms.blobs.domain.names import address
 from studiolo.rooms.blobs.domain.sas import Level
-from studiolo.rooms.blobs.ports import Callers
+from studiolo.rooms.blobs.ports import Callers, Recipients
 from studiolo.rooms.blobs.service.access import Access, Credential, Request
 from studiolo.rooms.blobs.service.blobs import Facts
 from studiolo.rooms.blobs.service.storage import Storage
@@ -195,11 +195,11 @@ class Visit:
 class Door:
     """Lets calls in: from the host's account to the credential."""
 
-    def __init__(self, storage: Storage, callers: Callers, ending: str) -> None:
+    def __init__(self, storage: Storage, callers: Callers, recipients: Recipients, ending: str) -> None:
         """`ending` is what follows the account in host names, with its leading dot."""
         self._storage = storage
         self._ending = ending
-        self.access = Access(storage.accounts, storage.delegation, callers)
+        self.access = Access(storage.accounts, storage.delegation, callers, recipients)
 
     def account_of(self, host: str) -> str | None:
         """The account that a host name names; None if the host is none of ours."""
