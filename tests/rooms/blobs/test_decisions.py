@@ -20,7 +20,7 @@ import pytest
 from studiolo.kernel.access.decision import DenyAssignment, Permission, Role
 from studiolo.wire.http import Guard, Route
 from tests.rooms.blobs.studio import ACCOUNT, PROJECT, Client, Grant, Studio
-from tests.rooms.blobs.wire import ask
+from tests.rooms.blobs.wire import ask, asked_to_go_on
 from tests.support.kernel import GROUP
 
 _SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
@@ -311,3 +311,18 @@ def test_what_is_denied_of_tagged_blobs_is_denied_by_every_call(studio: Studio, 
     assert row.send(studio, box.container_name, who) == 403
     box.get_blob_client("dir/there").set_blob_tags({"Other": "x"})
     assert row.send(studio, box.container_name, who) == row.status
+
+
+def test_a_write_is_not_done_to_a_blob_that_was_tagged_after_its_decision(studio: Studio, box: Client) -> None:
+    who, blob = str(uuid4()), box.get_blob_client("dir/there")
+    where = f"NotExists @Resource[{_BLOBS}/tags:Secret<$key_case_sensitive$>]"
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP, where))
+    target, headers = f"/{box.container_name}/dir/there", {**_PUT, "authorization": f"Bearer token-{who}"}
+    with asked_to_go_on(studio, target, {**headers, "content-length": "3"}) as send:
+        blob.set_blob_tags({"Secret": "yes"})
+        assert send(b"new") == 503  # a server that is busy: clients try again, and then it is another decision
+    assert ask(studio, "PUT", target, headers, b"new").status == 403
+    assert blob.download_blob().readall() == b"bytes"
+    blob.set_blob_tags({"Secrecy": "no"})
+    with asked_to_go_on(studio, target, {**headers, "content-length": "3"}) as send:
+        assert send(b"new") == 201

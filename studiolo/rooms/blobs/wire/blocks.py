@@ -8,7 +8,6 @@ from studiolo.rooms.blobs.domain.conditions import conditions_of
 from studiolo.rooms.blobs.domain.names import check_block_id
 from studiolo.rooms.blobs.domain.times import http_date
 from studiolo.rooms.blobs.schema.texts import block_list, read_block_list
-from studiolo.rooms.blobs.service.blobs import Terms
 from studiolo.rooms.blobs.service.blocks import Asked, BlockLists
 from studiolo.rooms.blobs.service.containers import contended
 from studiolo.rooms.blobs.service.pieces import Body
@@ -53,14 +52,14 @@ class BlockOperations:
         """Put Block List."""
         visit = await self._door.enter(call)
         facts, check, conditions = facts_of(call, has_own_type=False), check_of(call), conditions_of(call.headers)
-        must_be_new = await visit.may_write(permit, facts)
+        terms = visit.terms(conditions, must_be_new=await visit.may_write(permit, facts))
         container = await self._storage.containers.get(visit.account, visit.address.container)
         raw = await call.body(_MAX_LIST_BYTES)
         sums = check.sums()
         sums.update(raw)
         check.compare(sums)
         asked = [Asked(source, block) for source, block in read_block_list(raw)]  # type: ignore[arg-type] - the reader checks it
-        made = await self._storage.blocks.commit(container, visit.address.blob, asked, facts, Terms(conditions, must_be_new))
+        made = await self._storage.blocks.commit(container, visit.address.blob, asked, facts, terms)
         return Answer(201, b"", written(call, made))
 
     async def list(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:

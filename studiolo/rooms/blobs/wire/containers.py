@@ -96,7 +96,10 @@ class ContainerOperations:
         return Answer(202, b"", [("x-ms-version", version_of(call))])
 
     async def list_blobs(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:
-        """List Blobs, flat or by a delimiter. On the path of a folder: those in it, with names that begin behind it."""
+        """List Blobs, flat or by a delimiter. On the path of a folder: those in it, with names that begin behind it.
+
+        The original has no folders in this place; azure-ai-ml takes the address of an upload for that of a container.
+        """
         visit = await self._door.enter(call)
         query = visit.query
         folder = f"{visit.address.blob}/" if visit.address.blob else ""

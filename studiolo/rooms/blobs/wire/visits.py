@@ -21,11 +21,12 @@ from studiolo.kernel.access.names import (
 )
 from studiolo.kernel.faults import Fault, Forbidden, NotOffered
 from studiolo.rooms.blobs.domain.blob import Account, Etagged
+from studiolo.rooms.blobs.domain.conditions import Conditions
 from studiolo.rooms.blobs.domain.names import address
 from studiolo.rooms.blobs.domain.sas import Level
 from studiolo.rooms.blobs.ports import Callers, Recipients
 from studiolo.rooms.blobs.service.access import Access, Credential, Request
-from studiolo.rooms.blobs.service.blobs import Facts
+from studiolo.rooms.blobs.service.blobs import Facts, Terms
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.headers import check_offered
 from studiolo.wire.http import Call, Permit
@@ -154,6 +155,10 @@ class Visit:
         if tags:
             await self._may_change(permit, WRITE_TAGS, (), request)
         return must_be_new
+
+    def terms(self, conditions: Conditions, *, must_be_new: bool = False) -> Terms:
+        """Under which what was decided may be done."""
+        return Terms(conditions, must_be_new, None if self._tags is _UNREAD else self._tags)
 
     def _container(self) -> dict[str, Any]:
         found: dict[str, Any] = {ACCOUNT_NAME: self.account.name, ACCOUNT_IS_HNS: False}
