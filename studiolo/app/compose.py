@@ -20,6 +20,7 @@ from studiolo.app.plugs import (
     Grantors,
     Identities,
     KeyPlaces,
+    Recipients,
     Resources,
     ServedActions,
     Signatures,
@@ -245,7 +246,8 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     identity = await open_identity(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
     people = identity.authentication
     gate = Gate(identity.rights.grants, Recorder(store))
-    blob_room = _blob_room(settings, home, store, ring, people.authenticator("blob"), gate)
+    recipients = Recipients(identity.rights.grants, gate)
+    blob_room = _blob_room(settings, home, store, ring, people.authenticator("blob"), recipients, gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
     identities = Identities(identity.directory.principals)
@@ -259,7 +261,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         resources, identities, blob_room.storage, furniture, kept, gate, base_url=settings.url, subscription=subscription
     )
     workspaces.service = service
-    asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces))
+    asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces, recipients))
     template_room = await _template_room(settings, store, ring, resources, identity.tenant)
     types = [
         *identity.types,
@@ -303,9 +305,11 @@ async def _template_room(settings: Settings, store: Store, ring: KeyRing, resour
     )
 
 
-def _blob_room(settings: Settings, home: Home, store: Store, ring: KeyRing, people: Authenticator, gate: Gate) -> blobs.Room:
+def _blob_room(
+    settings: Settings, home: Home, store: Store, ring: KeyRing, people: Authenticator, recipients: Recipients, gate: Gate
+) -> blobs.Room:
     address = blobs.Address("core.localhost", settings.port, settings.url, is_https_only=settings.has_tls)
-    return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, gate, address)
+    return blobs.room(store, settings.blobs_folder(home.blobs), ring, people, recipients, gate, address)
 
 
 def _ring(settings: Settings, home: Home, store: Store) -> KeyRing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -12,11 +13,13 @@ from studiolo.kernel import clock
 from studiolo.kernel.access.ask import Plane
 from studiolo.kernel.control import Control
 from studiolo.kernel.documents import resource_of
-from studiolo.kernel.faults import Conflict, Forbidden, NotFound
+from studiolo.kernel.faults import Conflict, Forbidden, Invalid, NotFound
+from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, collection, parse
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject, Resource, ResourceType
-from studiolo.rooms.assets import ProjectStorage, default_datastores
+from studiolo.rooms.assets import ProjectStorage, Recipient, default_datastores
 from studiolo.rooms.authorization.service.reach import ReachService
+from studiolo.rooms.blobs import Recipient as Given
 from studiolo.rooms.blobs import Storage, key_owner
 from studiolo.rooms.directory import Directory
 from studiolo.rooms.directory.ports import People
@@ -259,14 +262,51 @@ class ServedActions:
         return [(action, plane) for (_, plane), action in self._known.items()]
 
 
+class Recipients:
+    """Whom signatures of projects' identities are given to: principals who may get one now, and again whenever it is used.
+
+    A mark tells by which action of which resource they got it, and one birth of a principal from a later one of its id.
+    """
+
+    def __init__(self, people: People, gate: Gate) -> None:
+        self._people = people
+        self._gate = gate
+
+    async def mark(self, to: Recipient) -> str:
+        """The mark of a signature for somebody; Forbidden if the directory does not know them."""
+        principal = await self._people.principal(to.caller.oid)
+        if principal is None:
+            raise Forbidden(f"'{to.caller.oid}' is not in the directory, so they get no signature.", code="PrincipalNotFound")
+        return f"{_birth(principal.oid, principal.since)}{to.resource.text}/{to.action}"
+
+    async def may_hold(self, oid: str, mark: str) -> bool:
+        """See `blobs.ports.Recipients.may_hold`."""
+        birth, slash, place = mark.partition("/")
+        text, _, action = place.rpartition("/")
+        principal = await self._people.principal(oid)
+        if principal is None or _birth(principal.oid, principal.since) != birth:
+            return False
+        try:
+            resource = parse(slash + text)
+            verdict = await self._gate.decide(Caller(principal.oid), f"{resource.type}/{action}/action", resource.text)
+        except Invalid:
+            return False  # a mark that is none of ours
+        return verdict.allowed
+
+
+def _birth(oid: str, since: str) -> str:
+    return hashlib.sha256(f"{oid}\n{since}".encode()).hexdigest()[:32]
+
+
 class Signatures:
     """Short-lived signatures for a project's containers, worth what the project's own identity may do."""
 
-    def __init__(self, storage: Storage, workspaces: Workspaces) -> None:
+    def __init__(self, storage: Storage, workspaces: Workspaces, recipients: Recipients) -> None:
         self._storage = storage
         self._workspaces = workspaces
+        self._recipients = recipients
 
-    async def delegate(self, account: str, container: str, permissions: str, seconds: int) -> str:
+    async def delegate(self, account: str, container: str, permissions: str, seconds: int, to: Recipient) -> str:
         """A signature for one container; NotFound if no project of this account has it."""
         workspace = await self._workspaces.by_guid(container[:_GUID])
         place = await self._workspaces.storage_of(workspace) if workspace is not None else None
@@ -276,9 +316,8 @@ class Signatures:
                 f"No project with an identity keeps a container '{container}' in the account '{account}'.", code="ContainerNotFound"
             )
         signer = Caller(oid=identity, tenant=(workspace.identity or {}).get("tenantId", ""), name=workspace.name)
-        return await self._storage.delegate(
-            parse(place.account_id), container, permissions, signer, clock.now() + timedelta(seconds=seconds)
-        )
+        end, given = clock.now() + timedelta(seconds=seconds), Given(to.caller.oid, await self._recipients.mark(to))
+        return await self._storage.delegate(parse(place.account_id), container, permissions, signer, end, to=given)
 
 
 class Furniture:

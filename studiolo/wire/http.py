@@ -297,12 +297,13 @@ class Public:
 class Permit:
     """Asks the engine on behalf of one call, for the route's declared actions alone."""
 
-    __slots__ = ("_call", "_guard", "_judge", "asked", "given")
+    __slots__ = ("_call", "_guard", "_is_charged", "_judge", "asked", "given")
 
     def __init__(self, guard: Guard | Public, judge: Judge, call: Call) -> None:
         self._guard = guard
         self._judge = judge
         self._call = call
+        self._is_charged = False
         self.asked = 0
         self.given: tuple[Caller, str, str, Granted] | None = None  # the last yes
 
@@ -319,8 +320,7 @@ class Permit:
         """Return if `caller` may do `action` (one that the route declares) at `scope`; raise Forbidden if not."""
         if isinstance(self._guard, Public) or action not in self._guard.actions:
             raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
-        if not self.asked:
-            self._call.charge(caller, scope)
+        self.charge(caller, scope)
         granted = await self._judge.require(
             caller, action, scope, is_data=self._guard.is_data, sub_operations=sub_operations, request=request, resource=resource
         )
@@ -331,13 +331,18 @@ class Permit:
         """Which part of what lies at or below `scope` the caller may do `action` to; raise Forbidden if none of it."""
         if isinstance(self._guard, Public) or action not in self._guard.actions:
             raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
-        if not self.asked:
-            self._call.charge(caller, scope)
+        self.charge(caller, scope)
         view = await self._judge.visible(caller, action, scope)
         if view.is_nothing:
             await self.require(caller, action, scope)
         self.asked += 1
         return view
+
+    def charge(self, caller: Caller, scope: str) -> None:
+        """Count the call once, however often it asks."""
+        if not self._is_charged:
+            self._is_charged = True
+            self._call.charge(caller, scope)
 
     def is_own(self, caller: Caller, owner: str) -> bool:
         """Whether something is the caller's own, of which nobody else decides: what they themselves were told before."""

@@ -102,6 +102,21 @@ def test_a_failing_condition_is_told_with_its_attributes_of_then(studio: Studio,
     assert f"{guid}-azureml-blobstore" in [attribute["value"] for one in obstacles for attribute in one["attributes"]]
 
 
+def test_the_holder_of_a_projects_signature_is_named(studio: Studio, project: dict[str, Any], auditor: Person) -> None:
+    member = studio.person("member")
+    role = studio.grant(member.oid, "Azure AI Developer", project["id"])
+    given = studio.arm("POST", f"{project['id']}/datastores/workspaceblobstore/listSecrets", {"expirableSecret": True}, by=member)
+    name = hub_account(studio, project).rpartition("/")[2]
+    target = f"/{project['properties']['workspaceId']}-blobstore/a?{given.json()['sasToken']}"
+    assert studio.blob("PUT", name, target, b"x").status == 201
+    studio.arm("DELETE", role, api="2022-04-01")
+    refused = studio.blob("PUT", name, target, b"x")
+    assert (refused.status, refused.blob_code) == (403, "AuthenticationFailed")
+    line = told(studio, refused.headers[ID], auditor).json()
+    assert line["principal"]["id"] == project["identity"]["principalId"]
+    assert member.oid in line["error"]["message"]
+
+
 def hub_account(studio: Studio, project: dict[str, Any]) -> str:
     hub = studio.arm("GET", project["properties"]["hubResourceId"]).json()
     return hub["properties"]["storageAccount"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store import Store
 from studiolo.rooms.assets.domain import ProjectStorage, default_datastores
-from studiolo.rooms.assets.ports import Containers, Workspaces
+from studiolo.rooms.assets.ports import Containers, Recipient, Workspaces
 from studiolo.rooms.assets.provider import asset_types
 from studiolo.rooms.assets.service import AssetService
 
@@ -24,4 +24,4 @@ def assets(store: Store, workspaces: Workspaces, containers: Containers) -> Asse
     return Assets(tuple(asset_types(AssetService(store, workspaces, containers))))
 
 
-__all__ = ["Assets", "Containers", "ProjectStorage", "Workspaces", "assets", "default_datastores"]
+__all__ = ["Assets", "Containers", "ProjectStorage", "Recipient", "Workspaces", "assets", "default_datastores"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from studiolo.kernel.ids import ResourceId
+from studiolo.kernel.resource import Caller
 from studiolo.rooms.assets.domain import ProjectStorage
 
 
@@ -16,12 +17,21 @@ class Workspaces(Protocol):
         ...
 
 
+class Recipient(NamedTuple):
+    """Who is let in, and by which of a resource's actions they got it."""
+
+    caller: Caller
+    resource: ResourceId
+    action: str
+
+
 class Containers(Protocol):
     """Lets others into a container for a while."""
 
-    async def delegate(self, account: str, container: str, permissions: str, seconds: int) -> str:
+    async def delegate(self, account: str, container: str, permissions: str, seconds: int, to: Recipient) -> str:
         """A shared access signature as query text without `?`, for one container, over TLS only.
 
-        `permissions` are the letters of the Blob protocol; the signature ends after `seconds`.
+        `permissions` are the letters of the Blob protocol; the signature ends after `seconds`, and for as long as its
+        recipient may not get another one.
         """
         ...

@@ -30,7 +30,7 @@ from studiolo.rooms.assets.domain import (
 )
 from studiolo.rooms.assets.domain.components import same_component
 from studiolo.rooms.assets.domain.versions import same_code
-from studiolo.rooms.assets.service import AssetService
+from studiolo.rooms.assets.service import SECRETS, UPLOAD, AssetService
 
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$"
@@ -45,7 +45,7 @@ COMPONENT = Family("component", settle_component, ("componentSpec",), same=same_
 
 def asset_types(service: AssetService) -> list[ResourceType]:
     """The types, built on one service."""
-    upload = (Action("startPendingUpload", service.start_upload, is_secret=True, needs_no_resource=True),)
+    upload = (Action(UPLOAD, service.start_upload, is_secret=True, needs_no_resource=True),)
     return [
         replace(_container(service, "data", "data assets"), schema=schema.DataContainer, admit=admit_data_container),
         replace(_versions(service, "data", DATA, schema.DataVersion), actions=upload, parent_draft=container_for_data),
@@ -99,6 +99,6 @@ def _datastores(service: AssetService) -> ResourceType:
         view=service.endpoint,
         may_delete=service.may_delete_datastore,
         shows=shows_datastore,
-        actions=(Action("listSecrets", service.list_secrets, is_secret=True),),
+        actions=(Action(SECRETS, service.list_secrets, is_secret=True),),
         name_pattern=_NAME,
     )

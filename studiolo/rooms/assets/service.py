@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import msgspec
 
@@ -14,8 +15,10 @@ from studiolo.kernel.store import Store
 from studiolo.rooms.assets.domain import DEFAULT_NAMES, ProjectStorage, expiry_seconds
 from studiolo.rooms.assets.domain.components import RESERVED
 from studiolo.rooms.assets.domain.datastores import default_is_kept
-from studiolo.rooms.assets.ports import Containers, Workspaces
+from studiolo.rooms.assets.ports import Containers, Recipient, Workspaces
 
+UPLOAD: Final = "startPendingUpload"
+SECRETS: Final = "listSecrets"
 _BATCH = 16
 _UPLOAD_SECONDS = 3600
 _UPLOAD = "TemporaryBlobReference"
@@ -81,7 +84,9 @@ class AssetService:
         family = version.type.rsplit("/", 2)[-2]
         # Clients take what follows the host as one container name: with its slashes encoded it stays whole.
         uri = f"{storage.blob_url}/{storage.uploads}%2F{family}%2F{upload.lower()}"
-        signature = await self._containers.delegate(storage.account, storage.uploads, _WRITE, _UPLOAD_SECONDS)
+        signature = await self._containers.delegate(
+            storage.account, storage.uploads, _WRITE, _UPLOAD_SECONDS, Recipient(call.caller, version.id, UPLOAD)
+        )
         return {
             "pendingUploadId": upload,
             "pendingUploadType": _UPLOAD,
@@ -108,7 +113,9 @@ class AssetService:
             )
         storage = await self._storage(parse(datastore.id.text.rsplit("/", 2)[0]))
         container = str(datastore.properties["containerName"])
-        signature = await self._containers.delegate(storage.account, container, _READ_WRITE, seconds)
+        signature = await self._containers.delegate(
+            storage.account, container, _READ_WRITE, seconds, Recipient(call.caller, datastore.id, SECRETS)
+        )
         return {"secretsType": "Sas", "sasToken": signature}
 
     async def endpoint(self, datastore: Resource) -> JsonObject:

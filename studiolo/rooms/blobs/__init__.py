@@ -9,14 +9,15 @@ from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.blobs.backends import open_objects
 from studiolo.rooms.blobs.domain.names import key_owner
-from studiolo.rooms.blobs.ports import Callers, Keys, Objects
+from studiolo.rooms.blobs.ports import Callers, Keys, Objects, Recipients
 from studiolo.rooms.blobs.provider import types
+from studiolo.rooms.blobs.service.delegation import Recipient
 from studiolo.rooms.blobs.service.resources import StorageResources
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire import surface
 from studiolo.wire.http import Judge, Surface
 
-__all__ = ["Address", "Room", "Storage", "key_owner", "open_objects", "room"]
+__all__ = ["Address", "Recipient", "Room", "Storage", "key_owner", "open_objects", "room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,12 @@ class Address:
     is_https_only: bool = True
 
 
-def room(store: Store, objects: Objects | Path | str, keys: Keys, callers: Callers, judge: Judge, at: Address) -> Room:
+def room(
+    store: Store, objects: Objects | Path | str, keys: Keys, callers: Callers, recipients: Recipients, judge: Judge, at: Address
+) -> Room:
     """Open the room. `objects` is a folder or a URL for sealed objects, or a back end of one's own."""
     back_end = open_objects(objects) if isinstance(objects, Path | str) else objects
     storage = Storage(store, back_end, keys, is_https_only=at.is_https_only)
     endpoint = at.suffix if at.port == 443 else f"{at.suffix}:{at.port}"
     declared = types(StorageResources(storage, endpoint))
-    return Room(storage, declared, [surface(storage, callers, judge, suffix=at.suffix, login_url=at.login_url)])
+    return Room(storage, declared, [surface(storage, callers, recipients, judge, suffix=at.suffix, login_url=at.login_url)])

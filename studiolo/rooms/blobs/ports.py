@@ -33,6 +33,14 @@ class Callers(Protocol):
         ...
 
 
+class Recipients(Protocol):
+    """Those whom the platform has given signatures of others to."""
+
+    async def may_hold(self, oid: str, mark: str) -> bool:
+        """Whether the principal is still the one to whom a signature with this mark was given, and may still get one."""
+        ...
+
+
 class Keys(Protocol):
     """Data keys by owner, and small secrets under them."""
 

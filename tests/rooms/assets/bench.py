@@ -14,7 +14,7 @@ from studiolo.kernel.ids import Collection, ResourceId, parse, split
 from studiolo.kernel.operations import Operations
 from studiolo.kernel.resource import PLATFORM, Caller, Catalog, JsonObject, ResourceType
 from studiolo.kernel.store.sqlite import SqliteStore
-from studiolo.rooms.assets import ProjectStorage, assets, default_datastores
+from studiolo.rooms.assets import ProjectStorage, Recipient, assets, default_datastores
 from studiolo.rooms.assets.ports import Containers, Workspaces
 from tests.support.kernel import GROUP, GROUPS, OWNER, SUBSCRIPTIONS, Anything, Kernel, WrittenGrants, keep
 
@@ -35,8 +35,8 @@ class OneProject(Workspaces):
 class Signatures(Containers):
     """Says in plain text what was signed."""
 
-    async def delegate(self, account: str, container: str, permissions: str, seconds: int) -> str:
-        return f"account={account}&container={container}&sp={permissions}&seconds={seconds}"
+    async def delegate(self, account: str, container: str, permissions: str, seconds: int, to: Recipient) -> str:
+        return f"account={account}&container={container}&sp={permissions}&seconds={seconds}&to={to.caller.oid}&by={to.action}"
 
 
 @dataclass(frozen=True)

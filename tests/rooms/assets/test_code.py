@@ -25,7 +25,7 @@ async def test_an_upload_begins_before_the_version_is_there(bench: Bench) -> Non
     assert reference["credential"]["credentialType"] == "SAS"
     uri, _, signature = reference["credential"]["sasUri"].partition("?")
     assert uri == reference["blobUri"]
-    assert signature == f"account=claimsdev&container={WORKSPACE_ID}-blobstore&sp=rcw&seconds=3600"
+    assert signature == f"account=claimsdev&container={WORKSPACE_ID}-blobstore&sp=rcw&seconds=3600&to={OWNER.oid}&by=startPendingUpload"
     assert reference["storageAccountArmId"] == ACCOUNT_ID
     assert not await bench.is_there("codes/c")
 

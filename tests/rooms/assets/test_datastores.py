@@ -5,6 +5,7 @@ import pytest
 from studiolo.kernel.faults import Conflict, Invalid, NotOffered
 from studiolo.kernel.resource import JsonObject
 from tests.rooms.assets.bench import WORKSPACE_ID, Bench
+from tests.support.kernel import OWNER
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +29,8 @@ async def test_a_project_has_three_and_one_is_the_default(bench: Bench) -> None:
 async def test_a_signature_is_for_the_datastores_own_container_and_ends(bench: Bench) -> None:
     asked = {"expirableSecret": True, "expireAfterHours": 2}
     answer = await bench.act("datastores/workspaceartifactstore", "listSecrets", asked)
-    assert answer == {"secretsType": "Sas", "sasToken": f"account=claimsdev&container={WORKSPACE_ID}-azureml&sp=racwl&seconds=7200"}
+    signed = f"account=claimsdev&container={WORKSPACE_ID}-azureml&sp=racwl&seconds=7200&to={OWNER.oid}&by=listSecrets"
+    assert answer == {"secretsType": "Sas", "sasToken": signed}
     assert "seconds=3600" in (await bench.act("datastores/workspaceblobstore", "listsecrets"))["sasToken"]
 
 

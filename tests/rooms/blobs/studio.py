@@ -17,7 +17,7 @@ from azure.core.credentials import AccessToken
 from azure.storage.blob import BlobServiceClient
 
 from studiolo.kernel.access.built_in import built_in_roles
-from studiolo.kernel.access.decision import Assignment, CompiledFacts, Facts
+from studiolo.kernel.access.decision import Assignment, CompiledFacts, DenyAssignment, Facts, Role
 from studiolo.kernel.control import Control
 from studiolo.kernel.faults import Unauthenticated
 from studiolo.kernel.gate import Gate
@@ -30,6 +30,7 @@ from studiolo.rooms.blobs import Address, Room, room
 from studiolo.wire.arm import ArmSurface
 from studiolo.wire.front import Front, Nowhere
 from studiolo.wire.http import Call
+from studiolo.wire.rates import Rates
 from tests.support.kernel import GROUP, GROUPS, SUBSCRIPTIONS
 
 T = TypeVar("T")
@@ -58,9 +59,9 @@ def project_condition(project: str) -> str:
 
 
 class Grant(NamedTuple):
-    """A role at a scope."""
+    """A role at a scope: a built-in one by its name, or one of a test's own."""
 
-    role: str
+    role: str | Role
     scope: str
     condition: str | None = None
 
@@ -70,6 +71,7 @@ class Grants:
     """Who may do what, as a test states it."""
 
     by_principal: dict[str, list[Grant]] = field(default_factory=dict)
+    denies: dict[str, list[DenyAssignment]] = field(default_factory=dict)
     changes: int = 0
 
     def version(self) -> int:
@@ -78,10 +80,17 @@ class Grants:
     async def facts(self, oid: str) -> CompiledFacts:
         known = {role.name: role for role in built_in_roles().values()}
         rows = tuple(
-            Assignment(id=f"{oid}-{n}", principal_id=oid, role=known[grant.role], scope=grant.scope, condition=grant.condition)
+            Assignment(
+                id=f"{oid}-{n}",
+                principal_id=oid,
+                role=known[grant.role] if isinstance(grant.role, str) else grant.role,
+                scope=grant.scope,
+                condition=grant.condition,
+            )
             for n, grant in enumerate(self.by_principal.get(oid, []))
         )
-        return CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({oid}), assignments=rows, version=self.changes))
+        denies = tuple(self.denies.get(oid, ()))
+        return CompiledFacts(Facts(known=True, enabled=True, ids=frozenset({oid}), assignments=rows, denies=denies, version=self.changes))
 
     def attributes(self, oid: str) -> Mapping[str, object]:
         return {}
@@ -90,12 +99,18 @@ class Grants:
         self.by_principal[oid] = list(grants)
         self.changes += 1
 
+    def deny(self, oid: str, *denies: DenyAssignment) -> None:
+        self.denies[oid] = list(denies)
+        self.changes += 1
+
 
 @dataclass
 class Tokens:
     """Knows tokens of the form `token-{oid}`."""
 
     disabled: set[str] = field(default_factory=set)
+    # To whom signatures of others were given, and by which mark they are known.
+    recipients: set[tuple[str, str]] = field(default_factory=set)
 
     async def identify(self, call: Call) -> Caller:
         return await self.of_token(call.headers.get("authorization", "").removeprefix("Bearer "))
@@ -107,6 +122,9 @@ class Tokens:
 
     async def find(self, oid: str, tenant: str) -> Caller | None:
         return None if oid in self.disabled or tenant != TENANT else Caller(oid=oid, tenant=tenant)
+
+    async def may_hold(self, oid: str, mark: str) -> bool:
+        return (oid, mark) in self.recipients
 
 
 class Credential:
@@ -126,8 +144,9 @@ class Credential:
 class Studio:
     """A running service. Everything asynchronous happens on its own thread's loop."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, rates: Rates | None = None) -> None:
         self.home = home
+        self._rates = rates
         self.objects = home / "objects"
         self.grants, self.tokens = Grants(), Tokens()
         self.grants.set(OWNER, Grant("Storage Blob Data Owner", GROUP), Grant("Owner", GROUP))
@@ -148,14 +167,15 @@ class Studio:
         self._stop = asyncio.Event()
         self.store = SqliteStore(self.home / "studiolo.db")
         gate = Gate(self.grants)
-        keys = KeyRing(self.store, MASTER_KEY)
+        self.keys = keys = KeyRing(self.store, MASTER_KEY)
         at = Address(SUFFIX, self.port, f"https://localhost:{self.port}")
-        self.room: Room = room(self.store, self.objects, keys, self.tokens, gate, at)
+        self.room: Room = room(self.store, self.objects, keys, self.tokens, self.tokens, gate, at)
         operations = Operations(self.store, owner="test")
         self.control = Control(Catalog([SUBSCRIPTIONS, GROUPS, *self.room.types]), self.store, gate, operations)
         await self.room.start()
         await self._furnish()
-        front = Front([*self.room.surfaces, ArmSurface(self.control, self.tokens)], lambda host: host.endswith("localhost"), Nowhere())
+        surfaces = [*self.room.surfaces, ArmSurface(self.control, self.tokens)]
+        front = Front(surfaces, lambda host: host.endswith("localhost"), Nowhere(), rates=self._rates)
         config = uvicorn.Config(
             front, log_level="error", lifespan="off", ssl_certfile=self.certificate, ssl_keyfile=self.home / "key.pem", access_log=False
         )

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from azure.core import MatchConditions
@@ -11,7 +12,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.storage.blob import BlobType, ContentSettings, StandardBlobTier
 
 from studiolo.rooms.blobs.domain.sealing import CHUNK
-from tests.rooms.blobs.studio import Client, Studio
+from tests.rooms.blobs.studio import ACCOUNT, Client, Studio
 from tests.rooms.blobs.wire import ask, code_of
 
 SIZES = [0, 1, 4096, 16 << 10, (16 << 10) + 1, CHUNK, CHUNK + 1, (1 << 20) + 17, 5_000_000]
@@ -256,3 +257,26 @@ def test_nothing_lies_on_disk_in_clear(studio: Studio, container: Client) -> Non
     container.upload_blob("large", canary * 10_000)
     raw = b"".join(path.read_bytes() for path in studio.home.rglob("*") if path.is_file())
     assert canary not in raw
+
+
+def test_after_the_keys_destruction_nothing_is_told_of_a_blob_but_that_it_is_there(studio: Studio) -> None:
+    project = str(uuid4())
+    box = studio.container(f"{project}-box")
+    box.create_container()
+    for name, data in (("a", b"x"), ("empty", b"")):
+        box.upload_blob(name, data, metadata={"canary": "meta"}, tags={"canary": "tag"})
+    studio.run(studio.keys.shred(f"account/{ACCOUNT}/project/{project}"))
+    for name in ("a", "empty"):
+        base = f"/{box.container_name}/{name}"
+        for method, target in (("GET", base), ("HEAD", base), ("GET", f"{base}?comp=tags"), ("GET", f"{base}?comp=blocklist")):
+            reply = ask(studio, method, target)
+            assert (reply.status, reply.headers["x-ms-error-code"]) == (403, "KeyDestroyed"), (method, target)
+            assert not any("canary" in name for name in reply.headers)
+        assert ask(studio, "PUT", f"{base}?comp=metadata", {"content-length": "0"}).status == 403
+    shelf = f"/{box.container_name}?restype=container&comp=list"
+    for include in ("metadata", "tags", "metadata,tags"):
+        reply = ask(studio, "GET", f"{shelf}&include={include}")
+        assert (reply.status, reply.code) == (403, "KeyDestroyed")
+    assert [blob.name for blob in box.list_blobs()] == ["a", "empty"]
+    box.delete_blob("a")
+    box.delete_container()

@@ -1,6 +1,8 @@
 """Containers and the service, as the unchanged client sees them."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +11,9 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.storage.blob import PartialBatchErrorException, PublicAccess, StandardBlobTier
 
 from studiolo.kernel.resource import PLATFORM
-from tests.rooms.blobs.studio import PROJECT, READER, Client, Studio
-from tests.rooms.blobs.wire import ask, code_of
+from studiolo.wire.rates import Rate, Rates
+from tests.rooms.blobs.studio import OWNER, PROJECT, READER, Client, Studio
+from tests.rooms.blobs.wire import Reply, ask, code_of
 
 
 def fresh() -> str:
@@ -186,3 +189,37 @@ def test_a_malformed_batch_is_refused(studio: Studio, kind: str, body: bytes) ->
     assert reply.status == 400
     assert reply.code in ("InvalidInput", "ExceedsMaxBatchRequestCount")
     assert ask(studio, "POST", "/?comp=batch", {"authorization": "", "content-type": kind}, body).status == 401
+
+
+def parts_of(reply: Reply) -> list[tuple[int, str]]:
+    """Status and code of each part of a batch's answer."""
+    return [(int(status), code) for status, code in re.findall(r"HTTP/1.1 (\d+).*?x-ms-error-code: (\w+)", reply.body.decode(), re.DOTALL)]
+
+
+def batch_of(container: str, who: str, count: int) -> bytes:
+    """That many deletes of blobs that are not there."""
+    line = f"authorization: Bearer {who}\r\ncontent-length: 0\r\n\r\n"
+    parts = [f"--b\r\nContent-Type: application/http\r\n\r\nDELETE /{container}/absent{n} HTTP/1.1\r\n{line}" for n in range(count)]
+    return "".join([*parts, "--b--\r\n"]).encode()
+
+
+def test_the_parts_of_a_batch_count_like_single_calls(tmp_path: Path) -> None:
+    # Slow enough that nothing is gained back during the test.
+    studio = Studio(tmp_path, Rates({"principal": Rate(0.0001, 10), "anonymous": Rate(0.0001, 3)}))
+    try:
+        asked = {"content-type": "multipart/mixed; boundary=b"}
+        absent, busy = (404, "ContainerNotFound"), (503, "ServerBusy")
+        # The batch itself is a call too, so nine parts are left of ten.
+        first = ask(studio, "POST", "/?comp=batch", asked, batch_of("box", f"token-{OWNER}", 12))
+        assert parts_of(first) == [absent] * 9 + [busy] * 3
+        assert b"retry-after: " in first.body
+        again = ask(studio, "POST", "/?comp=batch", asked, batch_of("box", f"token-{OWNER}", 1))
+        assert (again.status, again.code) == busy
+        single = ask(studio, "DELETE", "/box/absent")
+        assert (single.status, single.code) == busy
+        # Credentials that prove nothing are counted by the address that they come from.
+        asked["authorization"] = f"Bearer token-{READER}"
+        guesses = ask(studio, "POST", "/?comp=batch", asked, batch_of("box", "forged", 5))
+        assert parts_of(guesses) == [(401, "InvalidAuthenticationInfo")] * 3 + [busy] * 2
+    finally:
+        studio.stop()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -65,3 +67,26 @@ def ask_cut(studio: Studio, target: str, headers: Mapping[str, str], announced: 
     connection.endheaders()
     connection.send(body)
     connection.close()
+
+
+@contextmanager
+def asked_to_go_on(studio: Studio, target: str, headers: Mapping[str, str]) -> Generator[Callable[[bytes], int]]:
+    """A PUT whose head the server has read and whose body it waits for; what it gives sends the body and tells the status."""
+    context = ssl.create_default_context(cafile=str(studio.certificate))
+    host = f"{ACCOUNT}.blob.{SUFFIX}"
+    with (
+        socket.create_connection(("localhost", studio.port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=host) as line,
+    ):
+        lines = [f"PUT {target} HTTP/1.1", f"host: {host}:{studio.port}", "expect: 100-continue", "connection: close"]
+        lines += [f"{name}: {value}" for name, value in {**bearer(), **headers}.items()]
+        line.sendall("\r\n".join([*lines, "", ""]).encode())
+        answer = line.makefile("rb")
+        assert answer.readline().startswith(b"HTTP/1.1 100 ")
+        assert answer.readline() == b"\r\n"
+
+        def send(body: bytes) -> int:
+            line.sendall(body)
+            return int(answer.readline().split()[1])
+
+        yield send

@@ -1,23 +1,25 @@
 """Credentials: from what a request carries to a caller, and to what the credential itself is limited to.
 
 A bearer token stands for its principal. A user delegation signature stands for the principal that made it, no further
-than its letters. An account's key, and what is signed with it, stands for the account's owner; that is off unless the
-account permits it.
+than its letters; one that the platform made for somebody, only as long as they may have it. An account's key, and what
+is signed with it, stands for the account's owner; that is off unless the account permits it.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Forbidden
+from studiolo.kernel.request import CALLER
 from studiolo.kernel.resource import Caller
 from studiolo.rooms.blobs.domain import sas, sharedkey
 from studiolo.rooms.blobs.domain.blob import Account
 from studiolo.rooms.blobs.domain.names import Address
-from studiolo.rooms.blobs.ports import Callers
+from studiolo.rooms.blobs.ports import Callers, Recipients
 from studiolo.rooms.blobs.service.accounts import Accounts
 from studiolo.rooms.blobs.service.delegation import Delegation
 
@@ -69,10 +71,11 @@ class Credential(NamedTuple):
 class Access:
     """Reads credentials."""
 
-    def __init__(self, accounts: Accounts, delegation: Delegation, callers: Callers) -> None:
+    def __init__(self, accounts: Accounts, delegation: Delegation, callers: Callers, recipients: Recipients) -> None:
         self._accounts = accounts
         self._delegation = delegation
         self._callers = callers
+        self._recipients = recipients
         self._read: dict[str, sas.Sas] = {}
         self._proven: set[tuple[str, str, str, str]] = set()
 
@@ -113,6 +116,8 @@ class Access:
         if signed.kind != "delegation" and (account is None or not account.is_shared_key_allowed):
             raise _keys_are_off(request.account_name)
         if account is None:
+            # What is wrong with it for every account is said first, as of one that exists.
+            sas.text_to_sign(signed, request.account_name, *request.address, request.headers, request.query)
             raise sas.refused("the signature did not match")
         await self._prove(request, account, signed)
         sas.check_moment(signed, clock.now())
@@ -121,10 +126,19 @@ class Access:
             return Credential(_holder(account), signed)
         if user:
             await self._check_user(request, signed, user)
+        return Credential(await self._maker(signed), signed)
+
+    async def _maker(self, signed: sas.Sas) -> Caller:
+        """The principal that made a user delegation signature; who holds one that the platform gave out, must still be let to."""
+        # For the record it is the maker who calls: for whom, is the maker's own word.
+        CALLER.set(signed.get("skoid"))
+        holder = signed.get("saoid")
+        if holder and not await self._recipients.may_hold(holder, signed.get("scid")):
+            raise sas.refused(f"'{holder[:36]}', to whom it was given (saoid), is gone, was switched off, or may no longer have one")
         caller = await self._callers.find(signed.get("skoid"), signed.get("sktid"))
         if caller is None:
             raise sas.refused("the principal that made it is unknown or disabled")
-        return Credential(caller, signed)
+        return replace(caller, name=f"{caller.name} for {holder}") if holder else caller
 
     def _parsed(self, request: Request) -> sas.Sas:
         found = self._read.get(request.raw_query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -27,10 +27,14 @@ _BATCH = 1000
 
 
 class Terms(NamedTuple):
-    """Under which a write may replace what is there; `must_be_new` for callers who may only add."""
+    """Under which a write may replace what is there; `must_be_new` for callers who may only add.
+
+    `tags` are those that the blob had when it was decided, where the decision looked at them.
+    """
 
     conditions: Conditions = NONE
     must_be_new: bool = False
+    tags: Mapping[str, str] | None = None
 
 
 class Facts(NamedTuple):
@@ -253,14 +257,14 @@ class Blobs:
 
         Raises:
             NotFound: there is no such blob.
-            Stale: a condition does not hold.
+            Conflict, Stale: the terms do not hold.
         """
         for _ in range(_RACES):
             turn, old = await self._present(container, name)
             try:
                 if old is None:
                     raise absent()
-                check_write(terms.conditions, old.etag, old.blob.modified)
+                check_terms(terms, old)
                 lost, lists = await self.index.parts(old.blob)
             except Fault:
                 if turn is None or await turn.is_durable():
@@ -301,10 +305,11 @@ class Blobs:
         Raises:
             Moved: the blob was replaced meanwhile; find it again.
             Damaged: what is stored is not what was sealed.
+            Forbidden, Unavailable: as `check_readable`.
         """
+        keys = await self.pieces.keys_of(container)
         if start == end:
             return b""
-        keys = await self.pieces.keys_of(container)
         pieces = await self.index.pieces(container, name, keys, found.blob)
         if len(pieces) == 1 and not pieces[0].is_object:
             plain = await self.pieces.small(keys, container, name, pieces[0])
@@ -322,6 +327,15 @@ class Blobs:
             held.close()
             raise
         return aiter(Stream(span, first, held))
+
+    async def check_readable(self, container: Container) -> None:
+        """Return if the key that seals the container opens it; what is known of its blobs is then told.
+
+        Raises:
+            Forbidden: the key was destroyed or withdrawn.
+            Unavailable: a customer's key above it cannot be reached.
+        """
+        await self.pieces.keys_of(container)
 
     async def whole(self, container: Container, name: str) -> bytes:
         """All bytes of a blob, for the platform's own use and small blobs.
@@ -414,7 +428,9 @@ class Blobs:
 
 
 def check_terms(terms: Terms, old: Etagged | None) -> None:
-    """Return if a write over what is there may go on; raise Conflict, Stale or Forbidden if not."""
+    """Return if a write over what is there may go on; raise Conflict, Stale, Forbidden or Unavailable if not."""
+    if terms.tags is not None and terms.tags != (old.blob.tags if old else NO_TEXTS):
+        raise contended()  # what was decided on is not what is there: another try is another decision
     if old is None:
         check_write(terms.conditions, None, 0)
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -36,6 +36,13 @@ class DelegationKey(msgspec.Struct, frozen=True):
     version: str
     value: str
     delegated_tenant: str = ""
+
+
+class Recipient(NamedTuple):
+    """Whom a signature is given to, which holds no longer than they may get one; `mark` is what `ports.Recipients` knows them by."""
+
+    oid: str
+    mark: str
 
 
 class Delegation:
@@ -71,8 +78,10 @@ class Delegation:
         get = signed.get
         return await self._value(account, DelegationKey(get("skoid"), get("sktid"), get("skt"), get("ske"), get("skv"), "", get("skdutid")))
 
-    async def sign(self, account: Account, container: str, letters: str, caller: Caller, expires: datetime, blob: str = "") -> str:
-        """A signature for one container (or one blob) as a query string, worth what the caller may do when it is used.
+    async def sign(
+        self, account: Account, container: str, letters: str, caller: Caller, expires: datetime, *, to: Recipient | None = None
+    ) -> str:
+        """A signature for one container as a query string, worth what the caller may do when it is used, as long as `to` may hold it.
 
         It ends at `expires`, and in no case more than 7 days from now.
         """
@@ -83,7 +92,7 @@ class Delegation:
             "sv": sas.ISSUED_VERSION,
             "st": key.starts,
             "se": key.expires,
-            "sr": "b" if blob else "c",
+            "sr": "c",
             "sp": "".join(letter for letter in _ORDER if letter in letters),
             "skoid": key.oid,
             "sktid": key.tenant,
@@ -92,10 +101,12 @@ class Delegation:
             "sks": "b",
             "skv": key.version,
         }
+        if to is not None:
+            fields |= {"saoid": to.oid, "scid": to.mark}
         if self._is_https_only:
             fields["spr"] = "https"
         unsigned = sas.read(fields)
-        fields["sig"] = sas.signature(key.value, sas.text_to_sign(unsigned, account.name, container, blob, {}, fields))
+        fields["sig"] = sas.signature(key.value, sas.text_to_sign(unsigned, account.name, container, "", {}, fields))
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items() if value)
 
     async def _value(self, account: Account, key: DelegationKey) -> str:

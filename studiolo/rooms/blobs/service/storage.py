@@ -18,7 +18,7 @@ from studiolo.rooms.blobs.service.anew import Anew
 from studiolo.rooms.blobs.service.blobs import Blobs, Check, Facts, Terms, once
 from studiolo.rooms.blobs.service.blocks import Blocks
 from studiolo.rooms.blobs.service.containers import Containers
-from studiolo.rooms.blobs.service.delegation import Delegation
+from studiolo.rooms.blobs.service.delegation import Delegation, Recipient
 from studiolo.rooms.blobs.service.index import Index
 from studiolo.rooms.blobs.service.listing import Lister, Listing
 from studiolo.rooms.blobs.service.loose import LooseObjects
@@ -105,13 +105,15 @@ class Storage:
 
     # ── for datastores and uploads ───────────────────────────────────────────────────────────────────────────────
 
-    async def delegate(self, account: ResourceId, container: str, letters: str, caller: Caller, expires: datetime, blob: str = "") -> str:
-        """A user delegation signature (a query string) for one container or blob, worth what the caller may do.
+    async def delegate(
+        self, account: ResourceId, container: str, letters: str, caller: Caller, expires: datetime, *, to: Recipient | None = None
+    ) -> str:
+        """A user delegation signature (a query string) for one container, worth what the caller may do, as long as `to` may hold it.
 
         Raises:
             NotFound: there is no such account.
         """
-        return await self.delegation.sign(await self.accounts.get(account), container, letters, caller, expires, blob)
+        return await self.delegation.sign(await self.accounts.get(account), container, letters, caller, expires, to=to)
 
     # ── for the platform's own use; no decision is asked ─────────────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studiolo.rooms.blobs.ports import Callers
+from studiolo.rooms.blobs.ports import Callers, Recipients
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.refusals import Refusals
 from studiolo.rooms.blobs.wire.routes import routes
@@ -12,16 +12,17 @@ from studiolo.wire.http import Answer, Call, Judge, Surface
 __all__ = ["surface"]
 
 
-def surface(storage: Storage, callers: Callers, judge: Judge, *, suffix: str, login_url: str) -> Surface:
+def surface(storage: Storage, callers: Callers, recipients: Recipients, judge: Judge, *, suffix: str, login_url: str) -> Surface:
     """The data plane for every host `{account}.blob.{suffix}`; `suffix` is without a port.
 
     `login_url` is the token service's address: where a caller without a credential is sent.
     """
     ending = f".blob.{suffix}"
-    door = Door(storage, callers, ending)
+    door = Door(storage, callers, recipients, ending)
 
     async def answer(call: Call) -> Answer:
         return await made.answer(call)
 
-    made = Surface("blobs", routes(storage, door, answer), judge, Refusals(login_url).render, hosts=lambda host: host.endswith(ending))
+    render = Refusals(login_url).render
+    made = Surface("blobs", routes(storage, door, answer, render), judge, render, hosts=lambda host: host.endswith(ending))
     return made

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from studiolo.kernel.faults import Invalid
+from studiolo.kernel.faults import Fault, Invalid
 from studiolo.rooms.blobs.domain.blob import MIB
 from studiolo.rooms.blobs.wire.headers import version_of
 from studiolo.rooms.blobs.wire.visits import Door
@@ -24,16 +24,18 @@ _LINE = re.compile(r"(DELETE|PUT) (\S+) HTTP/1\.1")
 
 
 class Batch:
-    """Takes a request apart, has each part answered as if it had come alone, and binds the answers together."""
+    """Takes a request apart, has each part answered and counted as if it had come alone, and binds the answers together."""
 
-    def __init__(self, door: Door, answer: Callable[[Call], Awaitable[Answer]]) -> None:
-        """`answer` is the surface's own."""
+    def __init__(self, door: Door, answer: Callable[[Call], Awaitable[Answer]], render: Callable[[Fault, Call], Answer]) -> None:
+        """`answer` and `render` are the surface's own."""
         self._door = door
         self._answer = answer
+        self._render = render
 
     async def submit(self, call: Call, _: Permit, __: dict[str, str]) -> Answer:
         """Submit Batch."""
-        await self._door.enter(call)  # who sends a batch must be somebody, though each part decides by itself
+        visit = await self._door.enter(call)  # who sends a batch must be somebody, though each part decides by itself
+        call.charge(visit.credential.caller, visit.scope)
         match = _BOUNDARY.match(call.headers.get("content-type", ""))
         if match is None:
             raise _malformed("its Content-Type is not multipart/mixed with a boundary")
@@ -57,9 +59,23 @@ class Batch:
             raise _malformed("a part is neither a delete nor a change of tier")
         headers.setdefault("x-ms-version", version_of(call))
         part = Call(
-            match[1], call.host, call.port, url.path, url.path, url.query, headers, _empty, call.request_id, call.client, call.scheme
+            match[1],
+            call.host,
+            call.port,
+            url.path,
+            url.path,
+            url.query,
+            headers,
+            _empty,
+            call.request_id,
+            call.client,
+            call.scheme,
+            call.rates,
         )
-        return await self._answer(part)
+        answer = await self._answer(part)
+        if answer.status == 401 and call.rates is not None and (refusal := call.rates.note_stranger(call.client)) is not None:
+            return self._render(refusal, part)
+        return answer
 
 
 def _parts(raw: bytes, boundary: str) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from studiolo.rooms.blobs.domain.checksums import Crc64
 from studiolo.rooms.blobs.domain.conditions import check_read, conditions_of
 from studiolo.rooms.blobs.domain.ranges import span_of
 from studiolo.rooms.blobs.schema.texts import read_tags, tags_body
-from studiolo.rooms.blobs.service.blobs import Terms, absent, lost_bytes, now_ms
+from studiolo.rooms.blobs.service.blobs import absent, lost_bytes, now_ms
 from studiolo.rooms.blobs.service.pieces import Body, Moved
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.headers import (
@@ -63,10 +63,10 @@ class BlobOperations:
             )
         size = length_of(call, MAX_PUT_BYTES)
         facts, check, conditions = facts_of(call), check_of(call, is_whole_blob=True), conditions_of(call.headers)
-        must_be_new = await visit.may_write(permit, facts)
+        terms = visit.terms(conditions, must_be_new=await visit.may_write(permit, facts))
         container = await self._container(visit)
         body = Body(call.chunks(MAX_PUT_BYTES), size)
-        made = await self._storage.blobs.put(container, visit.address.blob, body, facts, Terms(conditions, must_be_new), check)
+        made = await self._storage.blobs.put(container, visit.address.blob, body, facts, terms, check)
         sums = ("content-md5", made.blob.content.md5)
         if check.crc:
             sums = ("x-ms-content-crc64", call.headers["x-ms-content-crc64"])
@@ -103,6 +103,7 @@ class BlobOperations:
     async def _shown(self, visit: Visit, container: Container, found: Etagged) -> Answer:
         call, size = visit.call, found.blob.size
         if call.method == "HEAD":
+            await self._storage.blobs.check_readable(container)
             return Answer(200, b"", _overridden(visit, of_blob(call, found, size)))
         span = span_of(size, call.headers.get("x-ms-range"), call.headers.get("range"))
         start, end = span or (0, size)
@@ -125,7 +126,7 @@ class BlobOperations:
             raise NotOffered("Snapshots and permanent deletes are not offered.", target="x-ms-delete-snapshots")
         conditions = conditions_of(call.headers)
         await visit.may(permit, DELETE, "d")
-        await self._storage.blobs.delete(await self._container(visit), visit.address.blob, Terms(conditions))
+        await self._storage.blobs.delete(await self._container(visit), visit.address.blob, visit.terms(conditions))
         return Answer(202, b"", [("x-ms-version", version_of(call)), ("x-ms-delete-type-permanent", "true")])
 
     # ── what is known of a blob ──────────────────────────────────────────────────────────────────────────────────
@@ -157,8 +158,12 @@ class BlobOperations:
     async def get_tags(self, call: Call, permit: Permit, _: Params) -> Answer:
         """Get Blob Tags."""
         visit = await self._door.enter(call)
-        await visit.may(permit, READ_TAGS, "t")
-        found = await self._storage.blobs.get(await self._container(visit), visit.address.blob)
+        found = await visit.stored()
+        await visit.may_see(permit, READ_TAGS, "t", found)
+        container = await self._container(visit)
+        if found is None:
+            raise absent()
+        await self._storage.blobs.check_readable(container)
         return Answer(200, tags_body(found.blob.tags), [("content-type", "application/xml"), ("x-ms-version", version_of(call))])
 
     async def set_tags(self, call: Call, permit: Permit, _: Params) -> Answer:
@@ -171,7 +176,7 @@ class BlobOperations:
         return Answer(204, b"", [("x-ms-version", version_of(call))])
 
     async def _updated(self, visit: Visit, change: Changing) -> Answer:
-        terms = Terms(conditions_of(visit.call.headers))
+        terms = visit.terms(conditions_of(visit.call.headers))
         made = await self._storage.blobs.update(await self._container(visit), visit.address.blob, terms, change)
         return Answer(200, b"", written(visit.call, made))
 

@@ -98,7 +98,10 @@ class ContainerOperations:
         return Answer(202, b"", [("x-ms-version", version_of(call))])
 
     async def list_blobs(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:
-        """List Blobs, flat or by a delimiter. On the path of a folder: those in it, with names that begin behind it."""
+        """List Blobs, flat or by a delimiter. On the path of a folder: those in it, with names that begin behind it.
+
+        The original has no folders in this place; azure-ai-ml takes the address of an upload for that of a container.
+        """
         visit = await self._door.enter(call)
         query = visit.query
         folder = f"{visit.address.blob}/" if visit.address.blob else ""
@@ -111,13 +114,16 @@ class ContainerOperations:
         )
         check_prefix(asked.prefix)
         check_prefix(asked.delimiter, "delimiter")
-        await visit.may_list(permit, asked.prefix)
+        await visit.may_list(permit, asked.prefix, with_tags="tags" in includes)
         container = await self._storage.containers.get(visit.account, visit.address.container)
         page = await self._storage.lister.page(container, asked)
+        shown = Shown("metadata" in includes, "tags" in includes)
+        if any(shown) and any(item.blob for item in page.items):
+            await self._storage.blobs.check_readable(container)
         lines = [Line(item.name.removeprefix(folder), item.etag, item.blob, item.is_folder) for item in page.items]
         head = f'<EnumerationResults ServiceEndpoint="{call.origin}/" ContainerName="{visit.address.container}">'
         told = _told(visit, ("Prefix", "prefix"), ("Marker", "marker"), ("MaxResults", "maxresults"), ("Delimiter", "delimiter"))
-        body = blob_list(head, told, lines, _marker(page.next), Shown("metadata" in includes, "tags" in includes))
+        body = blob_list(head, told, lines, _marker(page.next), shown)
         return Answer(200, body, _xml(call))
 
     # ── the service ──────────────────────────────────────────────────────────────────────────────────────────────

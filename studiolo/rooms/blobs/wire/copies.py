@@ -15,12 +15,12 @@ from studiolo.kernel.faults import Conflict, Forbidden, Invalid, NotFound, NotOf
 from studiolo.rooms.blobs.domain.blob import MAX_BLOCK_BYTES, Blob, Copied
 from studiolo.rooms.blobs.domain.conditions import check_read, conditions_of
 from studiolo.rooms.blobs.domain.ranges import span_of
-from studiolo.rooms.blobs.service.blobs import Check, Facts, Source, Terms, lost_bytes, now_ms, once
+from studiolo.rooms.blobs.service.blobs import Check, Facts, Source, lost_bytes, now_ms, once
 from studiolo.rooms.blobs.service.pieces import Body, Moved
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.blobs import check_plain
 from studiolo.rooms.blobs.wire.headers import facts_of, raw_sum, written
-from studiolo.rooms.blobs.wire.visits import Door, Visit
+from studiolo.rooms.blobs.wire.visits import NOT_PERMITTED, Door, Visit
 from studiolo.wire.http import Answer, Call, Permit
 
 _RACES = 20
@@ -44,7 +44,7 @@ class Copies:
             raise NotOffered("Copying tags along is not offered; send x-ms-tags.", target="x-ms-copy-source-tag-option")
         facts, conditions = facts_of(call, has_own_type=False), conditions_of(call.headers)
         check = Check(md5=raw_sum(call, "x-ms-source-content-md5", 16), crc=raw_sum(call, "x-ms-source-content-crc64", 8))
-        terms = Terms(conditions, await visit.may_write(permit, facts))
+        terms = visit.terms(conditions, must_be_new=await visit.may_write(permit, facts))
         container = await self._storage.containers.get(visit.account, visit.address.container)
         for _try in range(_RACES):
             source = await self.source(visit, permit)
@@ -93,7 +93,8 @@ class Copies:
             found = await self._storage.blobs.find(container, asked.address.blob) if container else None
             await asked.may_read(permit, found)
         except (Forbidden, Unauthenticated) as refusal:
-            unread = Forbidden(f"The copy's source cannot be read: {refusal.message}", code="CannotVerifyCopySource")
+            why = refusal.message if refusal.decision is None else NOT_PERMITTED
+            unread = Forbidden(f"The copy's source cannot be read: {why}", code="CannotVerifyCopySource")
             unread.decision = refusal.decision
             raise unread from None
         if container is None or found is None:

@@ -10,14 +10,15 @@ from studiolo.rooms.blobs.domain.conditions import NotModified
 from studiolo.rooms.blobs.domain.sealing import Damaged
 from studiolo.rooms.blobs.schema.texts import fault_body
 from studiolo.rooms.blobs.wire.headers import VERSION, version_of
+from studiolo.rooms.blobs.wire.visits import NOT_PERMITTED
 from studiolo.wire.http import Answer, Call
 from studiolo.wire.render import fault_headers, status_of
 
 AUDIENCE = "https://storage.azure.com"
 # What the kernel and the wire call it, and what Blob clients know it as.
+_OF_THE_GATE = ("AuthorizationFailed", "DenyAssignmentAuthorizationFailed")
 _CODES = {
-    "AuthorizationFailed": "AuthorizationPermissionMismatch",
-    "DenyAssignmentAuthorizationFailed": "AuthorizationPermissionMismatch",
+    **dict.fromkeys(_OF_THE_GATE, "AuthorizationPermissionMismatch"),
     "InvalidAuthenticationToken": "InvalidAuthenticationInfo",
     "InvalidAuthenticationTokenTenant": "InvalidAuthenticationInfo",
     "ExpiredAuthenticationToken": "InvalidAuthenticationInfo",
@@ -27,9 +28,10 @@ _CODES = {
     "InternalServerError": "InternalError",
     "StoreUnavailable": "ServerBusy",
     "ServiceUnavailable": "ServerBusy",
+    "TooManyRequests": "ServerBusy",
     "Conflict": "ResourceAlreadyExists",
 }
-_STATUS = {"MissingContentLengthHeader": 411}
+_STATUS = {"MissingContentLengthHeader": 411, "ServerBusy": 503}
 
 
 class Refusals:
@@ -54,6 +56,8 @@ class Refusals:
         if isinstance(fault, faults.Unsatisfiable) and "size" in fault.info:
             headers.append(("content-range", f"bytes */{fault.info['size']}"))
         status = 500 if isinstance(fault, Damaged) else _STATUS.get(code) or status_of(fault)
-        message = f"{fault.message}\nRequestId:{call.request_id}\nTime:{formatdate(usegmt=True)}"
+        # What the gate says names the account's scope, which only those may learn who see the account.
+        said = NOT_PERMITTED if fault.code in _OF_THE_GATE else fault.message
+        message = f"{said}\nRequestId:{call.request_id}\nTime:{formatdate(usegmt=True)}"
         headers.append(("content-type", "application/xml"))
         return Answer(status, b"" if call.method == "HEAD" else fault_body(code, message), headers)

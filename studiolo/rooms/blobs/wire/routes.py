@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from studiolo.kernel.faults import Fault
 from studiolo.rooms.blobs.service.storage import Storage
 from studiolo.rooms.blobs.wire.batch import Batch
 from studiolo.rooms.blobs.wire.blobs import BlobOperations
@@ -30,12 +31,16 @@ from studiolo.wire.http import Answer, Call, Guard, Permit, Public, Route
 _BLOB = "/{container}/{blob:path}"
 _CONTAINER = "/{container}"
 _WRITES = Guard((WRITE, ADD, WRITE_TAGS, READ))  # READ: on a copy's source
+_STAGES, _COMMITS, _ABORTS = Guard((WRITE, ADD, READ)), Guard((WRITE, ADD, WRITE_TAGS)), Guard((WRITE, ADD))
+_LISTS = Guard((READ, READ_TAGS))  # READ_TAGS: where they are to be shown
 _INFO = {"restype": "account", "comp": "properties"}
 
 
-def routes(storage: Storage, door: Door, answer: Callable[[Call], Awaitable[Answer]]) -> list[Route]:
-    """All routes; the hot ones stand as early as more particular ones permit. `answer` answers the parts of a batch."""
-    batch, each = Batch(door, answer), Public("every part of a batch is a call of its own, with its own decision")
+def routes(
+    storage: Storage, door: Door, answer: Callable[[Call], Awaitable[Answer]], render: Callable[[Fault, Call], Answer]
+) -> list[Route]:
+    """All routes; the hot ones stand as early as more particular ones permit. `answer` and `render` serve the parts of a batch."""
+    batch, each = Batch(door, answer, render), Public("every part of a batch is a call of its own, with its own decision")
     return [
         *_blob_routes(storage, door),
         *_container_routes(storage, door),
@@ -58,17 +63,17 @@ def _blob_routes(storage: Storage, door: Door) -> list[Route]:
     return [
         on("GET", "blocklist", Guard((READ,)), blocks.list, "Get Block List"),
         on("GET", "tags", Guard((READ_TAGS,)), blobs.get_tags, "Get Blob Tags"),
-        Route("GET", _BLOB, Guard((READ,)), whole.list_blobs, {"restype": "container", "comp": "list"}, "List Blobs of a folder"),
+        Route("GET", _BLOB, _LISTS, whole.list_blobs, {"restype": "container", "comp": "list"}, "List Blobs of a folder"),
         Route("GET", _BLOB, Guard((GET_INFO,), is_data=False), whole.show_account, _INFO, "Get Account Information"),
         on("GET", "", Guard((READ,)), blobs.get, "Get Blob"),
         on("HEAD", "", Guard((READ,)), blobs.get, "Get Blob Properties"),
-        on("PUT", "block", _WRITES, blocks.stage, "Put Block, Put Block From URL"),
-        on("PUT", "blocklist", _WRITES, blocks.commit, "Put Block List"),
+        on("PUT", "block", _STAGES, blocks.stage, "Put Block, Put Block From URL"),
+        on("PUT", "blocklist", _COMMITS, blocks.commit, "Put Block List"),
         on("PUT", "metadata", Guard((WRITE,)), blobs.set_metadata, "Set Blob Metadata"),
         on("PUT", "properties", Guard((WRITE,)), blobs.set_properties, "Set Blob Properties"),
         on("PUT", "tags", Guard((WRITE_TAGS,)), blobs.set_tags, "Set Blob Tags"),
         on("PUT", "tier", Guard((WRITE,)), blobs.set_tier, "Set Blob Tier"),
-        on("PUT", "copy", _WRITES, copies.abort, "Abort Copy Blob"),
+        on("PUT", "copy", _ABORTS, copies.abort, "Abort Copy Blob"),
         on("PUT", "", _WRITES, put, "Put Blob, Put Blob From URL, Copy Blob, Copy Blob From URL"),
         on("DELETE", "", Guard((DELETE,)), blobs.delete, "Delete Blob"),
     ]
@@ -79,7 +84,7 @@ def _container_routes(storage: Storage, door: Door) -> list[Route]:
     reads, writes = Guard((READ_CONTAINER,), is_data=False), Guard((WRITE_CONTAINER,), is_data=False)
     info, here = Guard((GET_INFO,), is_data=False), {"restype": "container"}
     return [
-        Route("GET", _CONTAINER, Guard((READ,)), operations.list_blobs, {**here, "comp": "list"}, "List Blobs"),
+        Route("GET", _CONTAINER, _LISTS, operations.list_blobs, {**here, "comp": "list"}, "List Blobs"),
         Route("GET", _CONTAINER, reads, operations.show, here, "Get Container Properties, Get Container Metadata"),
         Route("HEAD", _CONTAINER, reads, operations.show, here, "Get Container Properties"),
         Route("GET", _CONTAINER, info, operations.show_account, _INFO, "Get Account Information"),
