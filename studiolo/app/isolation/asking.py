@@ -89,6 +89,8 @@ class Identity:
     headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     signature: str = ""
     has_rights: bool = False
+    # It holds for one container alone: whatever else it is shown to, it does not prove anything.
+    is_bound: bool = False
     # Why what this credential is refused with may be no refusal of a right.
     unfit: str = ""
 

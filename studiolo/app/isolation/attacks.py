@@ -73,6 +73,7 @@ class Attack:
     has_twin: bool = True
     shows: bool = False
     makes: str = ""
+    is_bare: bool = False
     # A spelling that no valid request has: made by those alone whose credential proves somebody.
     is_trick: bool = False
 
@@ -141,6 +142,7 @@ def _on_route(route: Mapping[str, Any]) -> Iterator[Attack]:
             has_twin=example.has_twin,
             shows=judged == "filtered" and route["method"] == "GET" and "{" not in route["path"] and "list" in form.query,
             makes=example.makes,
+            is_bare=example.is_bare,
         )
 
 
@@ -154,7 +156,7 @@ def _variants(names: Names, used: Iterable[str]) -> list[dict[str, str]]:
     """The example's names, and the same at other places of the kept project."""
     found = [dict(names)]
     for name in used:
-        if name == "scope":
+        if name == "scope" and "id" not in names:
             found += [{**names, "scope": place} for place in ("{kept_box}", "{kept_data}")]
         if name == "project" and "project" not in names:
             found.append({**names, "project": "{kept_name}"})
@@ -174,7 +176,9 @@ def _on_type(declared: Mapping[str, Any], thing: Thing | None) -> Iterator[Attac
     query = f"api-version={API_VERSION}"
 
     def attack(verb: str, form: Form, **more: Any) -> Attack:
-        return Attack(f"{verb} {name}", form, own, tells=thing.tells.get(verb, ()), why=thing.why.get(verb, ""), **more)
+        return Attack(
+            f"{verb} {name}", form, own, tells=thing.tells.get("GET" if verb == "HEAD" else verb, ()), why=thing.why.get(verb, ""), **more
+        )
 
     for path in (thing.path, *thing.also):
         if "get" in verbs:
@@ -204,9 +208,9 @@ def _lists(declared: Mapping[str, Any], thing: Thing, attack: Any, query: str) -
     """Lists inside the kept project are refused; lists above show others nothing of it."""
     for path in (thing.path, *thing.also):
         listed = path.rpartition("/")[0]
-        is_inside = listed.startswith(("{kept}", "{account}")) or "{" in listed.rpartition("/providers/")[2]
         if not listed:
             continue
+        is_inside = not {"subscription", "rg", "account"} >= set(_NAME.findall(listed))
         if is_inside:
             yield attack("LIST", Form("GET", listed, query))
             continue

@@ -14,7 +14,7 @@ from studiolo.app.client.session import Refusal
 from studiolo.app.isolation.asking import Identity, Reply, Request
 from studiolo.app.isolation.attacks import BLOB_HEADERS, Attack, Form, resolved
 from studiolo.app.isolation.certificates import new_certificates
-from studiolo.app.isolation.identities import Cast, bind
+from studiolo.app.isolation.identities import NOBODY, Cast, bind
 from studiolo.app.isolation.judging import DENIED, has_succeeded
 from studiolo.app.isolation.things import THINGS, Thing
 from studiolo.app.isolation.world import World, spare_of
@@ -101,7 +101,7 @@ class Controls:
     async def _allowed(self, attack: Attack, request: Request) -> tuple[Identity | None, Reply]:
         """The first who may, and the answer; or nobody, and the first answer that was no refusal of a right."""
         replies: list[Reply] = []
-        for by in self._cast.allowed:
+        for by in [NOBODY] if attack.is_bare else self._cast.allowed:
             if not by.is_for(request.plane):
                 continue
             reply = await self._world.studio.ask(request, by)

@@ -7,7 +7,7 @@ name. The owner's request is the control: it must succeed before a refusal of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 Judged = Literal["refused", "filtered", "open"]
@@ -37,6 +37,8 @@ class Example:
     unfit: str = ""
     # The directory object that a success makes, to be put away.
     makes: str = ""
+    # The proof stands in the request itself, which therefore carries no other credential.
+    is_bare: bool = False
 
 
 _DIRECTORY: Final = "/providers/Studiolo.Directory"
@@ -60,20 +62,21 @@ _QUESTION: Final = Example(body={"who": "me", "action": "Microsoft.MachineLearni
 _WHO: Final = Example(body={"action": "Microsoft.MachineLearningServices/workspaces/read"})
 _CAN: Final = Example(body={"who": "me"})
 _PLAN: Final = Example(body={"change": {}})
+_GRANT: Final = b"grant_type=client_credentials&client_id={insider_client}&client_secret={client_secret}"
 _TOKEN: Final = Example(
     headers=_FORM,
-    body=b"grant_type=client_credentials&client_id={insider_client}&client_secret={client_secret}&scope={origin}/.default&resource={origin}",
+    body=_GRANT + b"&scope={origin}/.default",
     control={"client_secret": "{insider_secret}"},
     has_twin=False,
-    unfit="what is wrong with a request for tokens is told with 400, as OAuth 2.0 does",
+    is_bare=True,
 )
-_DEVICE: Final = Example(headers=_FORM, body=b"client_id={insider_client}&scope=openid&resource={origin}", judged="open", has_twin=False)
+_DEVICE: Final = Example(headers=_FORM, body=b"client_id={cli_client}&scope=openid", judged="open", has_twin=False, is_bare=True)
 
 _AZURE: Final = "api-version=2024-10-21"
 _CHAT: Final = {"model": "chat", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
 _TEXT: Final = {"model": "chat", "prompt": "hi", "max_tokens": 1}
 _VECTOR: Final = {"model": "embeddings", "input": "hi"}
-_OFF: Final = ("501 ModelsAreOff",)
+_OFF: Final = ("503 ModelsAreOff",)
 _UNNAMED: Final = "a token names no project in an address without one; a key answers for its own project"
 
 
@@ -100,7 +103,7 @@ def _graph() -> dict[str, Example]:
     made: dict[str, dict[str, Any]] = {
         "users": {"displayName": "{fresh}", "userPrincipalName": "{fresh}@probe.example", "accountEnabled": True},
         "groups": {"displayName": "{fresh}", "securityEnabled": True, "mailEnabled": False},
-        "servicePrincipals": {"appId": "{free_application}"},
+        "servicePrincipals": {"displayName": "{fresh}", "appId": "{free_application}"},
         "applications": {"displayName": "{fresh}"},
     }
     for kind, body in made.items():
@@ -171,7 +174,7 @@ def _blobs() -> dict[str, Example]:
         "blobs GET /?comp=list": _FILTERED,
         "blobs GET /?restype=service&comp=properties": _PLAIN,
         "blobs GET /?restype=account&comp=properties": _PLAIN,
-        "blobs POST /?restype=service&comp=userdelegationkey": Example(body=_KEY_INFO),
+        "blobs POST /?restype=service&comp=userdelegationkey": Example(body=_KEY_INFO, judged="filtered"),
         f"blobs POST {box}?restype=container&comp=batch": Example(body=_PART, headers=_MIXED, control={"blob": "{batch_blob}"}),
         "blobs POST /?comp=batch": Example(body=_PART, headers=_MIXED, control={"blob": "{other_batch_blob}"}),
     }
@@ -185,7 +188,7 @@ _AT: Final = "/{scope:path}"
 
 ROUTES: Final[Mapping[str, Example]] = {
     f"deployments GET {_STEPS}": Example(names=_DEPLOYED),
-    f"deployments GET {_STEPS}/{{operation}}": Example(names=_DEPLOYED, tells=("404 ResourceNotFound",)),
+    f"deployments GET {_STEPS}/{{operation}}": Example(names=_DEPLOYED, tells=("404 DeploymentOperationNotFound",)),
     f"access POST {_ACCESS}/explain": _QUESTION,
     f"access POST {_AT}{_ACCESS}/explain": _QUESTION,
     f"access POST {_ACCESS}/whoCan": _WHO,
@@ -205,6 +208,7 @@ ROUTES: Final[Mapping[str, Example]] = {
         headers={"x-identity-header": "{identity_header}"},
         control={"identity_header": "{kept_header}"},
         has_twin=False,
+        is_bare=True,
     ),
     f"record GET {_AUDIT}/head": _FILTERED,
     f"record GET {_AUDIT}/lines": _FILTERED,
@@ -226,7 +230,7 @@ ROUTES: Final[Mapping[str, Example]] = {
     "tokens GET /{tenant}/v2.0/.well-known/openid-configuration": _OPEN,
     "tokens GET /{tenant}/discovery/keys": _OPEN,
     "tokens GET /{tenant}/discovery/v2.0/keys": _OPEN,
-    "tokens POST /{tenant}/oauth2/token": _TOKEN,
+    "tokens POST /{tenant}/oauth2/token": replace(_TOKEN, body=_GRANT + b"&resource={origin}"),
     "tokens POST /{tenant}/oauth2/v2.0/token": _TOKEN,
     "tokens POST /{tenant}/oauth2/devicecode": _DEVICE,
     "tokens POST /{tenant}/oauth2/v2.0/devicecode": _DEVICE,

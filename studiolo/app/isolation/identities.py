@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from studiolo.app.client.session import Refusal
+from studiolo.app.client.session import CLIENT_ID, Refusal
 from studiolo.app.isolation.asking import STORAGE, Identity
 from studiolo.app.isolation.attacks import BLOB_HEADERS
 from studiolo.app.isolation.world import PREFIX, Project, World
@@ -29,6 +29,7 @@ _OWNER: Final = "Storage Blob Data Owner"
 _DELEGATOR: Final = "Storage Blob Delegator"
 _SAS_VERSION: Final = "2022-11-02"
 _MINUTE: Final = timedelta(minutes=1)
+NOBODY: Final = Identity("nobody")
 _FOLDERS: Final = "signatures of folders are not offered: they are refused as such, before any right is asked for"
 
 
@@ -72,7 +73,7 @@ class _Dresser:
         world, cast = self._world, self._cast
         insider = await self._person("owner of the kept project", _MEMBER, world.kept)
         await self._grant(insider.oid, _OWNER, world.kept.account_id)
-        world.known |= {"insider": insider.oid, "insider_client": insider.client, "insider_secret": insider.secret}
+        world.known |= {"insider": insider.oid, "insider_client": insider.client, "insider_secret": insider.secret, "cli_client": CLIENT_ID}
         env = self._studio.environment
         storage = await self._studio.token(env.client_id, env.client_secret, STORAGE)
         key = next(iter((await world.keys_of(world.kept)).values()))
@@ -82,7 +83,7 @@ class _Dresser:
             Identity("who keeps the directory", {"main": world.keeper}, has_rights=True),
             Identity("key of the kept project", {"main": {"api-key": str(key)}}, has_rights=True),
         ]
-        cast.attackers.append(Identity("nobody"))
+        cast.attackers.append(NOBODY)
         member = await self._people()
         world.known["client_secret"] = member.secret
         await self._keys(member)
@@ -201,7 +202,7 @@ class _Dresser:
             Identity("managed identity's signature of its container", signature=own),
             Identity("signature of one's own container", signature=_signed(theirs, near, "", now + 30 * _MINUTE)),
             Identity("signature of one's own blob", signature=_signed(theirs, near, "own", now + 30 * _MINUTE)),
-            Identity("the owner's signature that has ended", signature=_signed(ours, kept, "", now - _MINUTE)),
+            Identity("the owner's signature that has ended", signature=_signed(ours, kept, "", now - _MINUTE), is_bound=True),
             *(Identity(name, signature=forged, unfit=why) for name, forged, why in _forged(own)),
         ]
         refused = await self._studio.send("GET", f"{self._studio.url}{quote(kept.id)}?api-version=2024-10-01", signer.main)

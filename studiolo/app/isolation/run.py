@@ -13,7 +13,7 @@ from studiolo.app.environment import ClientEnvironment
 from studiolo.app.isolation.asking import Identity, Reply, Request, open_studio
 from studiolo.app.isolation.attacks import Attack, attacks_on
 from studiolo.app.isolation.controls import Control, Controls
-from studiolo.app.isolation.identities import Cast, dressed
+from studiolo.app.isolation.identities import NOBODY, Cast, dressed
 from studiolo.app.isolation.judging import Verdict, differs, judge
 from studiolo.app.isolation.report import Finding, Line, NotTried, Report
 from studiolo.app.isolation.tricks import tricks_in
@@ -98,7 +98,7 @@ class _Book:
         self, attacks: Sequence[tuple[Attack, Control]], attackers: Iterable[Identity], told: Callable[[str], None] | None
     ) -> None:
         """Make every attack by every attacker, some at a time and in order."""
-        tries = iter([(attack, control, by) for attack, control in attacks for by in attackers if by.is_for(attack.form.plane)])
+        tries = iter([(attack, control, by) for attack, control in attacks for by in attackers if _makes(by, attack)])
         done = 0
 
         async def work() -> None:
@@ -123,7 +123,7 @@ class _Book:
         if attack.makes:
             world.saw_made(attack.makes, reply)
         found = world.canaries.found_in(reply.received, _sent(request, by))
-        twin = world.twin_of(request) if attack.has_twin else None
+        twin = world.twin_of(request) if attack.has_twin and not by.is_bound else None
         other = await world.studio.ask(twin, by) if twin is not None else None
         told_apart = other is not None and attack.judged == "refused" and not attack.is_trick and differs(reply, other, world.varies)
         verdict = judge(attack, by, reply, found, None if other is None else told_apart)
@@ -179,6 +179,11 @@ class _Book:
             findings=self._findings,
             not_tried=[*sorted(self._not_tried.values(), key=lambda each: (each.is_stated, each.route)), *missing],
         )
+
+
+def _makes(by: Identity, attack: Attack) -> bool:
+    """Whether an attack is one for this identity: not if its credential is for elsewhere, or the request needs none."""
+    return by is NOBODY if attack.is_bare else by.is_for(attack.form.plane)
 
 
 def _sent(request: Request, by: Identity) -> bytes:

@@ -46,7 +46,7 @@ class Thing:
     is_guid: bool = False
     # It was there before, so nothing is put away.
     is_given: bool = False
-    # Its lists show nothing of any project.
+    # What it shows is everybody's, such as how people sign in; its lists show nothing of any project.
     is_common: bool = False
 
 
@@ -141,12 +141,13 @@ def _people() -> dict[str, Thing]:
             {"properties": {"displayName": "{secret}", "issuer": "https://login.example", "clientId": "probe"}},
             named,
             {"setClientSecret": Act({"clientSecret": "{password_text}"})},
+            is_common=True,
         ),
         "Studiolo.Directory/signInPolicies": Thing(
             f"{_DIRECTORY}/signInPolicies/{{it}}",
             {"properties": {"secondFactor": "optional"}},
             {"properties": {"secondFactor": "optional"}},
-            tells={"GET": _ABSENT, "HEAD": ("404 ",), "PUT": ("400 InvalidResourceName",), "PATCH": _ABSENT},
+            tells={"GET": _ABSENT, "PUT": ("400 InvalidResourceName",), "PATCH": _ABSENT},
             spare=f"{_DIRECTORY}/signInPolicies/{{fresh}}",
             is_given=True,
             is_common=True,
@@ -169,7 +170,7 @@ THINGS: Final[Mapping[str, Thing]] = {
     # The subscription that is moved does not exist: moving the real one would change who holds what in it.
     "Microsoft.Management/managementGroups/subscriptions": Thing(
         f"{_MANAGEMENT}/{{managementGroups}}/subscriptions/{{it}}",
-        tells={"GET": _ABSENT, "HEAD": ("404 ",), "PUT": ("404 SubscriptionNotFound",)},
+        tells={"GET": _ABSENT, "PUT": ("404 SubscriptionNotFound",)},
         spare=f"{_MANAGEMENT}/{{managementGroups}}/subscriptions/{{fresh_id}}",
         is_guid=True,
         is_given=True,
@@ -187,7 +188,7 @@ THINGS: Final[Mapping[str, Thing]] = {
         also=("{account}",),
     ),
     "Microsoft.Storage/storageAccounts/blobServices": Thing(
-        f"{_ACCOUNT}/blobServices/default", {"properties": {}}, also=("{account}/blobServices/default",), is_given=True
+        f"{_ACCOUNT}/blobServices/default", {"properties": {}}, also=("{account}/blobServices/default",), is_given=True, is_common=True
     ),
     "Microsoft.Storage/storageAccounts/blobServices/containers": Thing(
         f"{_ACCOUNT}/blobServices/default/containers/{{it}}",
@@ -273,7 +274,7 @@ THINGS: Final[Mapping[str, Thing]] = {
     ),
     "Microsoft.Resources/deployments/operations": Thing(
         "{rg}/providers/Microsoft.Resources/deployments/{deployments}/operations/{it}",
-        tells={"GET": _ABSENT, "HEAD": ("404 ",)},
+        tells={"GET": _ABSENT},
     ),
     "Studiolo.Keys/rotations": Thing("{kept}/providers/Studiolo.Keys/rotations/current"),
 }

@@ -124,8 +124,11 @@ class World:
         """`it` and `secret` of the kept thing of a type."""
         if name not in self.things:
             is_guid = name in THINGS and THINGS[name].is_guid
-            it = clock.new_id() if is_guid else self.canaries.new(f"the name of {name}")
-            self.things[name] = self.canaries.add(it, f"the name of {name}"), self.canaries.new(f"a secret of {name}")
+            it = clock.new_id() if is_guid else f"cnry{secrets.token_hex(10)}"
+            self.things[name] = it, f"cnry{secrets.token_hex(10)}"
+            if name not in THINGS or not THINGS[name].is_common:
+                self.canaries.add(it, f"the name of {name}")
+                self.canaries.add(self.things[name][1], f"a secret of {name}")
             self.names.append(it)
             self.known[word_of(name)], self.known[f"{word_of(name)}_secret"] = self.things[name]
         it, secret = self.things[name]
@@ -159,11 +162,26 @@ class World:
             await self._project(project)
         box = f"{kept.account_id}/blobServices/default/containers/{kept.container}"
         self.known |= {
-            **{"subscription": env.subscription, "group": env.resource_group, "rg": self.group, "tenant": "adfs", "hub": self.hub},
-            **{"kept": kept.id, "kept_name": kept.name, "kept_box": box.strip("/"), "scope": kept.id.strip("/")},
-            **{"project": kept.workspace_id, "container": kept.container, "origin": self.studio.url, "operation": "1"},
-            **{"account": kept.account_id, "account_name": kept.account, "spare": self.spare.id, "spare_name": self.spare.name},
-            **{"blob": new("a blob's name"), "second": new("another blob's name"), "free_application": ""},
+            "subscription": env.subscription,
+            "group": env.resource_group,
+            "rg": self.group,
+            "tenant": "adfs",
+            "hub": self.hub,
+            "kept": kept.id,
+            "kept_name": kept.name,
+            "kept_box": box.strip("/"),
+            "scope": kept.id.strip("/"),
+            "project": kept.workspace_id,
+            "container": kept.container,
+            "origin": self.studio.url,
+            "operation": "1",
+            "account": kept.account_id,
+            "account_name": kept.account,
+            "spare": self.spare.id,
+            "spare_name": self.spare.name,
+            "blob": new("a blob's name"),
+            "second": new("another blob's name"),
+            "free_application": "",
             **{name: f"gone-{secrets.token_hex(4)}" for name in ("spare_blob", "batch_blob", "other_batch_blob", "spare_container")},
         }
         self.names += [kept.name, kept.workspace_id, self.known["blob"], self.known["second"]]
