@@ -89,8 +89,8 @@ class Identity:
     headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     signature: str = ""
     has_rights: bool = False
-    # It holds for one container alone: whatever else it is shown to, it does not prove anything.
-    is_bound: bool = False
+    # It proves the same, which is nothing, whatever it is shown to; or it holds for one container, and proves nothing elsewhere.
+    has_twin: bool = True
     # Why what this credential is refused with may be no refusal of a right.
     unfit: str = ""
 
@@ -133,9 +133,11 @@ class Studio:
                 inner = f"?{by.signature}"
         credential = "".join(f"{name}: {value}\r\n" for name, value in by.headers.get(request.plane, {}).items())
         body = request.body.replace(b"{credential}", credential.encode()).replace(b"{signature}", inner.encode())
-        while (reply := await self.send(request.method, base + target, headers, body)).status == _TOO_MANY:
+        while True:
+            reply = await self.send(request.method, base + target, headers, body)
+            if reply.status != _TOO_MANY:
+                return reply
             await asyncio.sleep(float(reply.headers.get("retry-after", "1")))
-        return reply
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
         """One request."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from studiolo.app.isolation.asking import API_VERSION, Request
-from studiolo.app.isolation.examples import ROUTES, Example, Judged, label_of
+from studiolo.app.isolation.examples import ROUTES, Example, Judged, label_of, line_of
 from studiolo.app.isolation.things import THINGS, Act, Thing
 from studiolo.kernel.resource import JsonObject
 
@@ -130,7 +130,7 @@ def _on_route(route: Mapping[str, Any]) -> Iterator[Attack]:
     judged: Judged = "open" if name not in ROUTES and route["public"] is not None else example.judged
     for names in _variants(example.names, re.findall(r"\{(\w+)", route["path"])):
         yield Attack(
-            route=f"{route['method']} {route['path']}" + (f"?{'&'.join(query[: len(route['query'])])}" if route["query"] else ""),
+            route=line_of(route),
             form=form,
             names=names,
             control=example.control,

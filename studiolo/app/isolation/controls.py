@@ -16,6 +16,7 @@ from studiolo.app.isolation.attacks import BLOB_HEADERS, Attack, Form, resolved
 from studiolo.app.isolation.certificates import new_certificates
 from studiolo.app.isolation.identities import NOBODY, Cast, bind
 from studiolo.app.isolation.judging import DENIED, has_succeeded
+from studiolo.app.isolation.report import NotTried
 from studiolo.app.isolation.things import THINGS, Thing
 from studiolo.app.isolation.world import World, spare_of
 from studiolo.kernel import clock
@@ -138,7 +139,7 @@ class Controls:
         """Blobs of the kept project, written by its owner."""
         world, new = self._world, self._world.canaries.new
         owner = self._cast.allowed[0]
-        for name in ("blob", "second", "spare_blob", "batch_blob", "other_batch_blob"):
+        for name in ("blob", "second", "third", "fourth", "fifth", "spare_blob", "batch_blob", "other_batch_blob"):
             headers = {**BLOB_HEADERS, "x-ms-meta-secret": new("a blob's metadata"), "content-type": f"text/{new('a content type')}"}
             body = new("a blob's content").encode() * 3
             request = Request("PUT", "blob", f"/{world.kept.container}/{world.known[name]}", headers, body, world.kept.account)
@@ -172,7 +173,7 @@ class Controls:
             free = f"{_DIRECTORY}/applications/{world.known['free_application']}"
             await world.put(free, {"properties": {"displayName": "probe"}}, world.keeper)
         except Refusal as refusal:
-            self._cast.missing.append(("what hangs on the kept things", refusal.message))
+            self._cast.missing.append(NotTried("what hangs on the kept things", refusal.message, is_stated=False))
 
 
 def _rank(attack: Attack, number: int) -> tuple[int, int]:

@@ -82,7 +82,8 @@ _UNNAMED: Final = "a token names no project in an address without one; a key ans
 
 def _models() -> dict[str, Example]:
     found: dict[str, Example] = {}
-    for where, judged, unfit in (("/openai", "open", _UNNAMED), ("/projects/{project}/openai", "refused", "")):
+    places: tuple[tuple[str, Judged, str], ...] = (("/openai", "open", _UNNAMED), ("/projects/{project}/openai", "refused", ""))
+    for where, judged, unfit in places:
         for part, body, name in (
             ("chat/completions", _CHAT, "chat"),
             ("completions", _TEXT, "chat"),
@@ -163,7 +164,7 @@ def _blobs() -> dict[str, Example]:
             query="copyid={fresh_id}", headers={"x-ms-copy-action": "abort"}, names=_SECOND, tells=("409 NoPendingCopyOperation",)
         ),
         f"blobs PUT {blob}": Example(body=b"x", names=_SECOND),
-        f"blobs DELETE {blob}": Example(control={"blob": "{spare_blob}"}),
+        f"blobs DELETE {blob}": Example(names={"blob": "{third}"}, control={"blob": "{spare_blob}"}),
         f"blobs GET {box}?restype=container&comp=list": _PLAIN,
         f"blobs GET {box}?restype=container": _PLAIN,
         f"blobs HEAD {box}?restype=container": _PLAIN,
@@ -175,8 +176,10 @@ def _blobs() -> dict[str, Example]:
         "blobs GET /?restype=service&comp=properties": _PLAIN,
         "blobs GET /?restype=account&comp=properties": _PLAIN,
         "blobs POST /?restype=service&comp=userdelegationkey": Example(body=_KEY_INFO, judged="filtered"),
-        f"blobs POST {box}?restype=container&comp=batch": Example(body=_PART, headers=_MIXED, control={"blob": "{batch_blob}"}),
-        "blobs POST /?comp=batch": Example(body=_PART, headers=_MIXED, control={"blob": "{other_batch_blob}"}),
+        f"blobs POST {box}?restype=container&comp=batch": Example(
+            body=_PART, headers=_MIXED, names={"blob": "{fourth}"}, control={"blob": "{batch_blob}"}
+        ),
+        "blobs POST /?comp=batch": Example(body=_PART, headers=_MIXED, names={"blob": "{fifth}"}, control={"blob": "{other_batch_blob}"}),
     }
 
 
@@ -250,5 +253,10 @@ ROUTES: Final[Mapping[str, Example]] = {
 
 def label_of(route: Mapping[str, Any]) -> str:
     """How this table names a served route."""
+    return f"{route['surface']} {line_of(route)}"
+
+
+def line_of(route: Mapping[str, Any]) -> str:
+    """How the report names a served route."""
     query = "&".join(f"{name}={value}" for name, value in route["query"].items())
-    return f"{route['surface']} {route['method']} {route['path']}" + (f"?{query}" if query else "")
+    return f"{route['method']} {route['path']}" + (f"?{query}" if query else "")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
-from xml.etree import ElementTree as ET
 
 import msgspec
 
 from studiolo.app.client.session import CLIENT_ID, Refusal
 from studiolo.app.isolation.asking import STORAGE, Identity
 from studiolo.app.isolation.attacks import BLOB_HEADERS
+from studiolo.app.isolation.report import NotTried
 from studiolo.app.isolation.world import PREFIX, Project, World
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Forbidden, Unavailable
@@ -27,6 +28,7 @@ _MEMBER: Final = ("Owner", "Azure AI Developer", "Cognitive Services OpenAI User
 _WRITER: Final = "Storage Blob Data Contributor"
 _OWNER: Final = "Storage Blob Data Owner"
 _DELEGATOR: Final = "Storage Blob Delegator"
+_VAULTS: Final = "https://vault.azure.net"
 _SAS_VERSION: Final = "2022-11-02"
 _MINUTE: Final = timedelta(minutes=1)
 NOBODY: Final = Identity("nobody")
@@ -55,7 +57,7 @@ class Cast:
 
     allowed: list[Identity] = field(default_factory=list[Identity])
     attackers: list[Identity] = field(default_factory=list[Identity])
-    missing: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    missing: list[NotTried] = field(default_factory=list[NotTried])
 
 
 async def dressed(world: World) -> Cast:
@@ -71,7 +73,7 @@ class _Dresser:
 
     async def dress(self) -> Cast:
         world, cast = self._world, self._cast
-        insider = await self._person("owner of the kept project", _MEMBER, world.kept)
+        insider = await self._person("the kept project's owner", _MEMBER, world.kept)
         await self._grant(insider.oid, _OWNER, world.kept.account_id)
         world.known |= {"insider": insider.oid, "insider_client": insider.client, "insider_secret": insider.secret, "cli_client": CLIENT_ID}
         env = self._studio.environment
@@ -79,9 +81,9 @@ class _Dresser:
         key = next(iter((await world.keys_of(world.kept)).values()))
         cast.allowed += [
             insider.identity(has_rights=True),
-            Identity("who runs the probe", {"main": world.admin, "blob": storage}, has_rights=True),
-            Identity("who keeps the directory", {"main": world.keeper}, has_rights=True),
-            Identity("key of the kept project", {"main": {"api-key": str(key)}}, has_rights=True),
+            Identity("the probe's operator", {"main": world.admin, "blob": storage}, has_rights=True),
+            Identity("the directory's keeper", {"main": world.keeper}, has_rights=True),
+            Identity("the kept project's key", {"main": {"api-key": str(key)}}, has_rights=True),
         ]
         cast.attackers.append(NOBODY)
         member = await self._people()
@@ -130,8 +132,11 @@ class _Dresser:
 
     async def _workload(self) -> None:
         """The managed identity of the attackers' project, as a program has it that is bound to it."""
-        bound = await bind(self._world, self._world.near)
-        header = str(bound["identityHeader"])
+        try:
+            header = str((await bind(self._world, self._world.near))["identityHeader"])
+        except Refusal as refusal:
+            self._cast.missing.append(NotTried("attacker with a managed identity's token", refusal.message, is_stated=False))
+            return
         tokens = {plane: await self._studio.workload_token(header, of) for plane, of in (("main", self._studio.url), ("blob", STORAGE))}
         self._cast.attackers.append(Identity("managed identity's token", tokens, has_rights=True))
 
@@ -145,7 +150,7 @@ class _Dresser:
             await self._grant(oid, role, world.near.id, "User")
         session = await self._studio.session({"name": name, "password": password})
         if session is None:
-            self._cast.missing.append(("session cookie", "the studio asks everybody for a second factor"))
+            self._cast.missing.append(NotTried("attacker with a session cookie", "the studio asks everybody for a second factor"))
             return
         self._cast.attackers.append(Identity("session cookie", {"main": session}, has_rights=True))
 
@@ -153,6 +158,7 @@ class _Dresser:
         """Tokens that are not worth anything here: of another audience, of another person's name, taken back."""
         ended = await self._person("token taken back", _MEMBER, self._world.kept)
         await self._studio.arm("POST", f"{_DIRECTORY}/applications/{ended.client}/revokeTokens", self._world.keeper, {})
+        vaults = await self._studio.token(member.client, member.secret, _VAULTS)
         edited = {
             plane: _edited(token, oid=self._world.known["insider"]) for plane, token in (("main", member.main), ("blob", member.blob))
         }
@@ -160,15 +166,15 @@ class _Dresser:
             plane: _edited(token, exp=int(clock.now().timestamp()) - 60) for plane, token in (("main", ended.main), ("blob", ended.blob))
         }
         self._cast.attackers += [
-            Identity("token of another audience", {"main": member.blob, "blob": member.main}),
-            ended.identity(has_rights=False),
-            Identity("token in the owner's name", edited),
-            Identity("token with an end that is past", late),
+            Identity("token of another audience", {"main": member.blob, "blob": vaults}, has_twin=False),
+            Identity(ended.name, {"main": ended.main, "blob": ended.blob}, has_twin=False),
+            Identity("token in the owner's name", edited, has_twin=False),
+            Identity("token with an end that is past", late, has_twin=False),
         ]
         why = (
             "no token lives for less than an hour; one that was taken back, one with a changed end and a signature that ended stand for it"
         )
-        self._cast.missing.append(("a genuine token that has expired", why))
+        self._cast.missing.append(NotTried("attacker with a genuine token that has expired", why))
 
     # ── keys and signatures ──
 
@@ -178,7 +184,9 @@ class _Dresser:
         self._cast.attackers += [
             Identity("project key", {"main": {"api-key": key}, "blob": {"authorization": f"Bearer {key}"}}, has_rights=True),
             Identity(
-                "application secret", {"main": {"authorization": f"Basic {basic}"}, "blob": {"authorization": f"Bearer {member.secret}"}}
+                "application secret",
+                {"main": {"authorization": f"Basic {basic}"}, "blob": {"authorization": f"Bearer {member.secret}"}},
+                has_twin=False,
             ),
             Identity("account key", {"blob": {"authorization": f"SharedKey {self._world.near.account}:{'A' * 43}="}}),
         ]
@@ -202,7 +210,7 @@ class _Dresser:
             Identity("managed identity's signature of its container", signature=own),
             Identity("signature of one's own container", signature=_signed(theirs, near, "", now + 30 * _MINUTE)),
             Identity("signature of one's own blob", signature=_signed(theirs, near, "own", now + 30 * _MINUTE)),
-            Identity("the owner's signature that has ended", signature=_signed(ours, kept, "", now - _MINUTE), is_bound=True),
+            Identity("the owner's signature that has ended", signature=_signed(ours, kept, "", now - _MINUTE), has_twin=False),
             *(Identity(name, signature=forged, unfit=why) for name, forged, why in _forged(own)),
         ]
         refused = await self._studio.send("GET", f"{self._studio.url}{quote(kept.id)}?api-version=2024-10-01", signer.main)
@@ -216,8 +224,9 @@ class _Dresser:
         asked = f"<KeyInfo><Start>{_stamp(now - 30 * _MINUTE)}</Start><Expiry>{_stamp(now + 60 * _MINUTE)}</Expiry></KeyInfo>"
         url = f"{self._studio.blob_url(project.account)}/?restype=service&comp=userdelegationkey"
         reply = await self._studio.send("POST", url, {**by.blob, "x-ms-version": _SAS_VERSION}, asked.encode())
-        reply.json() if reply.status >= 300 else None
-        return {found.tag: found.text or "" for found in ET.fromstring(reply.body)}
+        if reply.status >= 300:
+            reply.json()
+        return dict(re.findall(r"<(\w+)>([^<]+)</", reply.body.decode()))
 
 
 async def bind(world: World, project: Project) -> JsonObject:

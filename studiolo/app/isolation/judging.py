@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,6 +18,7 @@ _OK: Final = range(200, 300)
 _UNCHANGED: Final = 304
 _MOVED: Final = range(300, 304)
 _ABSENT: Final = 404
+_ANSWERED: Final = "an answer where only a refusal is right"
 _FAILED: Final = 500
 _BATCH: Final = 202
 _PART: Final = re.compile(rb"HTTP/1\.1 (\d{3})")
@@ -62,7 +62,7 @@ def shape(reply: Reply, varies: re.Pattern[bytes]) -> tuple[object, ...]:
     return reply.status, reply.code, headers, varies.sub(b"*", reply.body)
 
 
-def judge(attack: Attack, by: Identity, reply: Reply, canaries: list[str], twin_differs: bool | None) -> Verdict:
+def judge(attack: Attack, by: Identity, reply: Reply, canaries: list[str], *, twin_differs: bool | None) -> Verdict:
     """What an answer proves.
 
     Args:
@@ -76,32 +76,23 @@ def judge(attack: Attack, by: Identity, reply: Reply, canaries: list[str], twin_
     found = statuses(reply)
     if any(status >= _FAILED and status not in MISUNDERSTOOD and reply.told not in attack.tells for status in found):
         wrong.append("a failure in place of an answer")
+    is_shown = attack.judged == "open" or (attack.judged == "filtered" and by.has_rights)
+    is_right = has_succeeded(attack, reply)
+    if is_right and not is_shown:
+        wrong.insert(0, _ANSWERED)
     if wrong:
         return Verdict("leaked", tuple(wrong))
     if all(status in DENIED for status in found):
         return Verdict("refused")
-    is_right = has_succeeded(attack, reply)
-    if attack.judged == "open" or (attack.judged == "filtered" and by.has_rights):
-        if is_right:
-            return Verdict("answered")
-    elif is_right:
-        return Verdict("leaked", ("an answer where only a refusal is right",))
+    if is_right:
+        return Verdict("answered")
     if all(status == _ABSENT for status in found) and twin_differs is False:
         return Verdict("refused")
     if all(status in MISUNDERSTOOD for status in found):
         return Verdict("not tried", (attack.unfit or by.unfit,))
-    if attack.judged == "refused" or not by.has_rights:
-        return Verdict("leaked", ("an answer where only a refusal is right",))
-    return Verdict("answered")
+    return Verdict("answered") if is_shown else Verdict("leaked", (_ANSWERED,))
 
 
 def differs(one: Reply, other: Reply, varies: re.Pattern[bytes]) -> bool:
     """Whether two answers differ in more than ids, times and names."""
     return shape(one, varies) != shape(other, varies)
-
-
-def told_apart(one: Reply, other: Reply, varies: re.Pattern[bytes]) -> Mapping[str, object]:
-    """In what two answers differ, for who reads the report."""
-    names = ("status", "code", "headers", "body")
-    pairs = zip(names, shape(one, varies), shape(other, varies), strict=True)
-    return {name: [str(a)[:200], str(b)[:200]] for name, a, b in pairs if a != b}

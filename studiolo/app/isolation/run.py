@@ -123,15 +123,15 @@ class _Book:
         if attack.makes:
             world.saw_made(attack.makes, reply)
         found = world.canaries.found_in(reply.received, _sent(request, by))
-        twin = world.twin_of(request) if attack.has_twin and not by.is_bound else None
+        twin = world.twin_of(request) if attack.has_twin and by.has_twin else None
         other = await world.studio.ask(twin, by) if twin is not None else None
         told_apart = other is not None and attack.judged == "refused" and not attack.is_trick and differs(reply, other, world.varies)
-        verdict = judge(attack, by, reply, found, None if other is None else told_apart)
+        verdict = judge(attack, by, reply, found, twin_differs=None if other is None else told_apart)
         self._note(attack, control, by, request.target, reply, verdict)
 
     def _note(self, attack: Attack, control: Control, by: Identity, target: str, reply: Reply, verdict: Verdict) -> None:
         line = self._lines.setdefault(attack.route, Line(attack.route))
-        line.control = line.control or (f"{control.answer} for the {control.by}" if control.succeeded else "none")
+        line.control = line.control or (f"{control.answer} for {control.by}" if control.succeeded else "none")
         line.attempts += 1
         line.bytes_received += len(reply.received)
         if verdict.outcome == "leaked":
@@ -160,7 +160,6 @@ class _Book:
     def report(self, cast: Cast, routes: list[JsonObject], types: list[JsonObject]) -> Report:
         """Everything that was written down."""
         world, lines = self._world, sorted(self._lines.values(), key=lambda line: line.route)
-        missing = [NotTried(f"attackers with {name}", why) for name, why in cast.missing]
         return Report(
             studio=world.studio.url,
             version=version("studiolo"),
@@ -177,7 +176,7 @@ class _Book:
             bytes_received=sum(line.bytes_received for line in lines),
             lines=lines,
             findings=self._findings,
-            not_tried=[*sorted(self._not_tried.values(), key=lambda each: (each.is_stated, each.route)), *missing],
+            not_tried=[*sorted(self._not_tried.values(), key=lambda each: (each.is_stated, each.route)), *cast.missing],
         )
 
 

@@ -60,7 +60,7 @@ _TAGGED: Final = {"location": "local", "properties": {}, **_TAGS}
 _ACCOUNT: Final = "{rg}/providers/Microsoft.Storage/storageAccounts/{storageAccounts}"
 _MODELS: Final = "{rg}/providers/Microsoft.CognitiveServices/accounts"
 _URI: Final = "azureml://datastores/workspaceblobstore/paths/{secret}"
-_TEMPLATE: Final = {
+_TEMPLATE: Final[JsonObject] = {
     "properties": {
         "mode": "Incremental",
         "template": {

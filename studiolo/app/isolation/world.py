@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from studiolo.app.client.session import Refusal
@@ -26,6 +26,7 @@ _GUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIMES: Final = r"\d{4}-\d\d-\d\d[T ][0-9:.]+Z?|\w{3}, \d\d \w{3} \d{4} [0-9:]{8} GMT"
 # How much of a name's end tells it from that of something absent.
 _TOLD_BY: Final = 8
+_BLOBS: Final = ("blob", "second", "third", "fourth", "fifth")
 _DAY: Final = timedelta(days=1)
 
 
@@ -180,17 +181,18 @@ class World:
             "spare": self.spare.id,
             "spare_name": self.spare.name,
             "blob": new("a blob's name"),
-            "second": new("another blob's name"),
+            **{name: new(f"a {name} blob's name") for name in _BLOBS[1:]},
             "free_application": "",
             **{name: f"gone-{secrets.token_hex(4)}" for name in ("spare_blob", "batch_blob", "other_batch_blob", "spare_container")},
         }
-        self.names += [kept.name, kept.workspace_id, self.known["blob"], self.known["second"]]
+        self.names += [kept.name, kept.workspace_id, *(self.known[name] for name in _BLOBS)]
         self.canaries.add(kept.workspace_id, "the project's id")
         self.canaries.add(kept.name, "the project's name")
         for slot, key in (await self.keys_of(kept)).items():
             self.canaries.add(str(key), f"the project's {slot}")
         found = await self.studio.arm("GET", kept.id, self.admin)
-        self.canaries.add(str((found.get("identity") or {}).get("principalId", "")), "the object id of the project's identity")
+        identity: JsonObject = found.get("identity") or {}
+        self.canaries.add(str(identity.get("principalId", "")), "the object id of the project's identity")
 
     async def _project(self, project: Project) -> None:
         project.id = self.workspace(project.name)
@@ -258,5 +260,7 @@ def spare_of(thing: Thing, names: dict[str, str]) -> tuple[str, Request | None]:
 
 def merged(body: JsonObject, changes: JsonObject) -> JsonObject:
     """A body with changes, object by object."""
-    both = {name: merged(body[name], value) if isinstance(value, dict) and name in body else value for name, value in changes.items()}
-    return {**body, **both}
+    both = dict(body)
+    for name, value in changes.items():
+        both[name] = merged(both[name], cast("JsonObject", value)) if isinstance(value, dict) and name in both else value
+    return both
