@@ -134,7 +134,8 @@ def test_one_of_every_surface_that_lost_its_permit_is_named_and_no_other(tmp_pat
     with serving(tmp_path, str(tmp_path / "lost")) as server:
         done = probe(server, tmp_path / "report.json")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert leaking(report(tmp_path / "report.json")) == set(LOST)
+    # Put Block takes its bytes from another blob too.
+    assert leaking(report(tmp_path / "report.json")) == {*LOST, "copy of a neighbour's blob"}
 
 
 @pytest.mark.slow

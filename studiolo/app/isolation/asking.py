@@ -91,8 +91,6 @@ class Identity:
     has_rights: bool = False
     # It proves the same, which is nothing, whatever it is shown to; or it holds for one container, and proves nothing elsewhere.
     has_twin: bool = True
-    # Why what this credential is refused with may be no refusal of a right.
-    unfit: str = ""
 
     def is_for(self, plane: str) -> bool:
         """Whether this identity has anything to show on a plane; nobody shows nothing on both."""

@@ -32,7 +32,6 @@ _VAULTS: Final = "https://vault.azure.net"
 _SAS_VERSION: Final = "2022-11-02"
 _MINUTE: Final = timedelta(minutes=1)
 NOBODY: Final = Identity("nobody")
-_FOLDERS: Final = "signatures of folders are not offered: they are refused as such, before any right is asked for"
 
 
 @dataclass(slots=True)
@@ -211,7 +210,7 @@ class _Dresser:
             Identity("signature of one's own container", signature=_signed(theirs, near, "", now + 30 * _MINUTE)),
             Identity("signature of one's own blob", signature=_signed(theirs, near, "own", now + 30 * _MINUTE)),
             Identity("the owner's signature that has ended", signature=_signed(ours, kept, "", now - _MINUTE), has_twin=False),
-            *(Identity(name, signature=forged, unfit=why) for name, forged, why in _forged(own)),
+            *(Identity(name, signature=forged) for name, forged in _forged(own)),
         ]
         refused = await self._studio.send("GET", f"{self._studio.url}{quote(kept.id)}?api-version=2024-10-01", signer.main)
         world.known["decision"] = refused.headers.get("x-studiolo-decision-id", "")
@@ -273,8 +272,8 @@ def _signed(key: Mapping[str, str], project: Project, blob: str, ends: object) -
     return urlencode({**shown, "sig": base64.b64encode(digest).decode()})
 
 
-def _forged(signature: str) -> list[tuple[str, str, str]]:
-    """One's own signature, changed into what one would like it to be; with why its refusal may say nothing."""
+def _forged(signature: str) -> list[tuple[str, str]]:
+    """One's own signature, changed into what one would like it to be."""
     fields = {name: value for name, _, value in (part.partition("=") for part in signature.split("&"))}
     changes: dict[str, dict[str, str]] = {
         "signature widened to all letters": {"sp": "racwdxltmeop"},
@@ -284,8 +283,4 @@ def _forged(signature: str) -> list[tuple[str, str, str]]:
         "signature of a folder": {"sr": "d", "sdd": "0"},
         "signature without an end": {"se": "2099-01-01T00%3A00%3A00Z"},
     }
-    found: list[tuple[str, str, str]] = []
-    for name, change in changes.items():
-        text = "&".join(f"{key}={value}" for key, value in {**fields, **change}.items() if value)
-        found.append((name, text, _FOLDERS if "sdd" in change else ""))
-    return found
+    return [(name, "&".join(f"{key}={value}" for key, value in {**fields, **change}.items() if value)) for name, change in changes.items()]

@@ -29,6 +29,7 @@ _MARKS: Final = frozenset(
         "x-request-id",
         "x-ms-client-request-id",
         "x-studiolo-decision-id",
+        "x-studiolo-authz-version",  # counts changes of rights in the whole studio
         "date",
         "content-length",
     }
@@ -88,8 +89,8 @@ def judge(attack: Attack, by: Identity, reply: Reply, canaries: list[str], *, tw
         return Verdict("answered")
     if all(status == _ABSENT for status in found) and twin_differs is False:
         return Verdict("refused")
-    if all(status in MISUNDERSTOOD for status in found):
-        return Verdict("not tried", (attack.unfit or by.unfit,))
+    if all(status in MISUNDERSTOOD | DENIED for status in found):
+        return Verdict("not tried", (attack.unfit,))
     return Verdict("answered") if is_shown else Verdict("leaked", (_ANSWERED,))
 
 

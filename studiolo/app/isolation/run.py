@@ -92,7 +92,6 @@ class _Book:
         self._lines: dict[str, Line] = {}
         self._findings: list[Finding] = []
         self._not_tried: dict[tuple[str, str], NotTried] = {}
-        self._served: dict[str, set[bool]] = {}
 
     async def make(
         self, attacks: Sequence[tuple[Attack, Control]], attackers: Iterable[Identity], told: Callable[[str], None] | None
