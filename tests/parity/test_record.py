@@ -81,7 +81,7 @@ def test_the_refused_see_what_they_were_told_and_others_nothing(studio: Studio, 
     assert own.json()["error"]["code"] == "AuthorizationFailed"
     assert not {"explanation", "grantableBy", "reason", "scope", "deciding", "principal"} & set(own.json())
     other = told(studio, refused.headers[ID], studio.person())
-    assert (other.status, other.code) == (403, "AuthorizationFailed")
+    assert (other.status, other.code) == (404, "DecisionNotFound")
 
 
 def test_a_failing_condition_is_told_with_its_attributes_of_then(studio: Studio, project: dict[str, Any], auditor: Person) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import statistics
 import time
+import uuid
 from dataclasses import replace
 
 import pytest
@@ -122,6 +123,26 @@ async def test_what_is_there_is_there(furnished: House) -> None:
         present, absent = [await ask(furnished, "GET", host, target, query, "owner") for target in (there, gone)]
         found += present.status == 200 and absent.status != 200
     assert found > 15
+
+
+async def test_who_may_not_make_a_project_learns_nothing_of_those_that_are_there(furnished: House) -> None:
+    hub = furnished.project["properties"]["hubResourceId"]
+    body = {"location": "local", "kind": "Project", "properties": {"hubResourceId": hub}}
+    there, gone = furnished.project["id"], furnished.project["id"].replace("workspaces/first", "workspaces/frist")
+    replies = [await furnished.arm("PUT", path, body, who=furnished.people["other project"]) for path in (there, gone)]
+    assert [reply.status for reply in replies] == [403, 403]
+    assert shown(replies[0], "first", "frist") == shown(replies[1], "first", "frist")
+
+
+async def test_a_decision_that_is_not_for_the_caller_is_as_one_that_is_not_there(furnished: House) -> None:
+    lost = await furnished.person("lost")
+    refused = await furnished.arm("GET", furnished.project["id"], who=lost)
+    made, absent = refused.headers["x-studiolo-decision-id"], str(uuid.uuid4())
+    place = "/providers/Studiolo.Access/decisions"
+    assert [(await furnished.arm("GET", f"{place}/{made}", who=who)).status for who in (lost, furnished.people["owner"])] == [200, 200]
+    replies = [await furnished.arm("GET", f"{place}/{id_}", who=furnished.people["other project"]) for id_ in (made, absent)]
+    assert replies[0].headers["x-ms-error-code"] == "DecisionNotFound"
+    assert shown(replies[0]) == shown(replies[1])
 
 
 async def test_who_is_refused_is_told_nothing_of_other_lists(furnished: House) -> None:

@@ -82,7 +82,8 @@ def test_a_whole_wall_lets_nothing_through_and_its_report_is_signed(tmp_path: Pa
         assert done.returncode == 0, done.stdout + done.stderr
         told = report(save)
         assert told["findings"] == told["leftBehind"] == []
-        assert told["attempts"] > 100
+        assert told["refused"] > 100
+        assert all(each["isStated"] for each in told["notTried"])
         assert {line["route"] for line in told["lines"]} >= {"PUT Microsoft.MachineLearningServices/workspaces/data/versions"}
         assert not left(server)
         verified = server.run("doctor", "isolation", "--home", str(server.home), "--verify", str(save), clean=True)
@@ -123,8 +124,10 @@ def test_nothing_comes_through_by_any_route(tmp_path: Path) -> None:
     with serving(tmp_path, "none") as server:
         done = probe(server, tmp_path / "report.json", "--new-hub")
         told = report(tmp_path / "report.json")
-        assert done.returncode == 0, json.dumps(told["findings"], indent=1)
-        assert told["attempts"] > 5000
-        tried = {line["route"].partition("?")[0] for line in told["lines"]}
-        assert len(tried) > told["servedTypes"] * 6
+        assert done.returncode == 0, json.dumps([told["findings"], told["notTried"]], indent=1)
+        assert told["refused"] > 4000
+        assert {"session cookie", "managed identity's token", "signature of one's own blob"} <= set(told["attackers"])
+        assert len({line["route"] for line in told["lines"]}) > told["servedRoutes"] + told["servedTypes"] * 4
+        without = {line["route"] for line in told["lines"] if line["control"] == "none"}
+        assert without == {each["route"] for each in told["notTried"] if each["attempts"] and not each["identities"]}
         assert not left(server)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from studiolo.app.isolation import Options
     from studiolo.app.isolation.report import Report
     from studiolo.kernel.resource import JsonObject
+
+# The exit code of a proof that is not whole.
+_NOT_WHOLE: Final = 3
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 
@@ -66,7 +69,8 @@ def isolation(
 ) -> None:
     """Attack one project from another by every route, key and path, and print a signed report.
 
-    Two throw-away projects are made and removed again. The exit code is 1 if anything came through.
+    Throw-away projects are made and removed again. The exit code is 1 if anything came through, and 3 if nothing did but something
+    that has no stated reason could not be tried.
     """
     if verify is not None:
         _verify(verify, home, key, output)
@@ -89,8 +93,14 @@ def isolation(
     if save is not None:
         write_atomic(save, msgspec.json.format(msgspec.json.encode(signed), indent=2) + b"\n")
     _show(report, signed, output)
+    _leave(report)
+
+
+def _leave(report: Report) -> None:
     if not report.holds:
         raise typer.Exit(1)
+    if not report.is_whole:
+        raise typer.Exit(_NOT_WHOLE)
 
 
 def _probe(environment: ClientEnvironment, bundle: Path | None, options: Options, told: Callable[[str], None]) -> Report:
@@ -134,11 +144,12 @@ def _verify(path: Path, home: Path | None, key: Path | None, output: Output) -> 
         "studio": report.studio,
         "ended": report.ended,
         "attempts": report.attempts,
+        "refused": report.refused,
         "findings": len(report.findings),
+        "notTriedWithoutReason": sum(not each.is_stated for each in report.not_tried),
     }
     show.item(told, [show.Column(name, show.at(name)) for name in told], output)
-    if not report.holds:
-        raise typer.Exit(1)
+    _leave(report)
 
 
 def _show(report: Report, signed: JsonObject, output: Output) -> None:
@@ -150,21 +161,28 @@ def _show(report: Report, signed: JsonObject, output: Output) -> None:
         show.json(signed)
         return
     told = msgspec.to_builtins(report)
-    columns = ("route", "attempts", "refused", "answered", "bytesReceived", "leaks")
-    show.items(told["lines"], [show.Column(name, show.at(name)) for name in columns], output)
+
+    def table(name: str, *columns: str) -> None:
+        show.items(told[name], [show.Column(column, show.at(column)) for column in columns], output)
+
+    table("lines", "route", "control", "attempts", "refused", "answered", "notTried", "leaks")
+    if report.not_tried:
+        table("notTried", "route", "why", "isStated", "attempts")
+    untried = sum(each.attempts for each in report.not_tried)
     summary: JsonObject = {
         "hub": report.hub,
         "served": f"{report.served_routes} routes, {report.served_types} types",
         "attackers": ", ".join(report.attackers),
         "canaries": len(report.canaries),
+        "controls that succeeded": f"{report.controls} of {len(report.lines)}",
         "attempts": report.attempts,
+        "refused": report.refused,
+        "not tried": f"{untried}, each with its reason" if report.is_whole else f"{untried}, and not all with a reason",
         "bytesReceived": report.bytes_received,
-        "notTried": report.not_tried,
         "leftBehind": report.left_behind,
         "came through": len(report.findings) or "nothing",
         "signature": f"{signed['signature']['algorithm']} {signed['signature']['value']}",
     }
     show.item(summary, [show.Column(name, show.at(name)) for name in summary], output)
     if report.findings:
-        wrong = ("route", "identity", "request", "expected", "status", "code", "leaked")
-        show.items(told["findings"], [show.Column(name, show.at(name)) for name in wrong], output)
+        table("findings", "route", "identity", "request", "expected", "status", "code", "leaked")

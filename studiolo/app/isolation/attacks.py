@@ -1,272 +1,222 @@
-"""The attacks: from what the studio says it serves, and from what attackers have tried elsewhere.
-
-Nothing here names a route: a route or a type that is added tomorrow is attacked tomorrow. What a template's name stands
-for is guessed from the name; for a name that is new, everything that an attacker may know is tried.
-"""
+"""The attacks: every served route, verb and action, as a request that its owner's control shows to be a valid one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
 from urllib.parse import quote
 
-from studiolo.app.isolation.asking import API_VERSION
-from studiolo.app.isolation.world import World
+import msgspec
+
+from studiolo.app.isolation.asking import API_VERSION, Request
+from studiolo.app.isolation.examples import ROUTES, Example, Judged, label_of, line_of
+from studiolo.app.isolation.things import THINGS, Act, Thing
 from studiolo.kernel.resource import JsonObject
 
-_ML: Final = "microsoft.machinelearningservices/workspaces"
-_STALE: Final = {"if-match": '"nothing-has-this"'}
-_BLOB_HEADERS: Final = {"x-ms-version": "2025-11-05", "x-ms-blob-type": "BlockBlob"}
-_CHANGES: Final = frozenset({"PUT", "PATCH", "POST", "DELETE"})
-REFUSED: Final = frozenset({400, 401, 403, 404, 405, 408, 411, 413, 415, 501})
-_BATCH: Final = 202
-# Ways to say "one folder up" and to hide a separator, for the place between two containers.
-STEPS_UP: Final = (
-    "..", "%2e%2e", ".%2e", "%2e.", "%252e%252e", "..%2f..", "..%5c..", "..\\..", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae", "....//..", "..;",
-    ".%00.", "..%00", "..%0d%0a", "%uff0e%uff0e", "..%c0%af..", "..%252f..", "..%ef%bc%8f..", "./..", ".../...", "..%09", "..%20",
-)  # fmt: skip
+Names = Mapping[str, str]
+BLOB_HEADERS: Final = {"x-ms-version": "2025-11-05", "x-ms-blob-type": "BlockBlob"}
+_JSON: Final = {"content-type": "application/json"}
+_NAME: Final = re.compile(r"\{(\w+)(?::path)?\}")
+_INSIDE: Final = frozenset({"credential", "signature"})
+_VERSIONED: Final = frozenset({"deployments", "access", "record", "activity", "house"})
+_SAFE: Final = "/()$:@!*',;"
+NO_EXAMPLE: Final = "no example of a valid request is known: the studio serves what this program does not know"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A request in which `{name}` stands for something."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | JsonObject = b""
+    plane: str = "main"
+    account: str = "{account_name}"
+
+    def filled(self, known: Names) -> Request:
+        """The request. Raises KeyError for a name that nothing stands for."""
+        path, query = quote(filled(self.path, known), safe=_SAFE + "%"), filled(self.query, known)
+        body = self.body if isinstance(self.body, bytes) else msgspec.json.encode(_filled_json(self.body, known))
+        headers = {name: filled(value, known) for name, value in self.headers.items()}
+        return Request(
+            self.method,
+            self.plane,
+            path + (f"?{quote(query, safe=_SAFE + '=&?%')}" if query else ""),
+            headers if isinstance(self.body, bytes) else {**_JSON, **headers},
+            filled(body.decode(), known).encode() if isinstance(self.body, bytes) else body,
+            filled(self.account, known),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One request, and how it is judged.
+    """One request, the control that must succeed before it, and how it is judged; see `Example` for the words.
 
-    `is_aimed` ones name the kept project, so that nothing but a refusal will do; the answers to others (lists above,
-    searches, public pages) may be anything that holds no canary.
+    `names` stand for the form's names; `control` are the names that the owner's request has instead, sent to `spare` if one
+    is made for it. `shows`: the control must show something of the kept project.
     """
 
     route: str
-    method: str
-    plane: str
-    target: str
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    is_aimed: bool = True
-    account: str = ""
+    form: Form
+    names: Names
+    control: Names = field(default_factory=dict[str, str])
+    spare: Thing | None = None
+    spare_form: Form | None = None
+    judged: Judged = "refused"
+    tells: tuple[str, ...] = ()
+    why: str = ""
+    unfit: str = ""
+    has_twin: bool = True
+    shows: bool = False
+    makes: str = ""
+    is_bare: bool = False
+    # A spelling that no valid request has: made by those alone whose credential proves somebody.
+    is_trick: bool = False
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether it was known before that there can be no control, and why."""
+        return bool(self.why) and self.why != NO_EXAMPLE
 
 
-def is_refusal(status: int, body: bytes) -> bool:
-    """Whether an answer is a refusal, a batch's part by part."""
-    return status in REFUSED or (status == _BATCH and b"HTTP/1.1 4" in body and b"HTTP/1.1 2" not in body)
+def filled(text: str, known: Names) -> str:
+    """A text with what its names stand for; the places of credentials stay."""
+    return _NAME.sub(lambda match: match[0] if match[1] in _INSIDE else known[match[1]], text)
 
 
-def attacks(world: World, routes: Sequence[JsonObject], types: Sequence[JsonObject]) -> Iterator[Attack]:
-    """Every attack, each to be made by each attacker."""
+def _filled_json(value: Any, known: Names) -> Any:
+    if isinstance(value, str):
+        return filled(value, known)
+    if isinstance(value, dict):
+        return {name: _filled_json(each, known) for name, each in cast("JsonObject", value).items()}
+    return [_filled_json(each, known) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def resolved(own: Names, known: Names) -> dict[str, str]:
+    """The names with those that are an example's own, which may stand for others of them."""
+    return {**known, **{name: filled(value, known) for name, value in own.items()}}
+
+
+def attacks_on(routes: Sequence[JsonObject], types: Sequence[JsonObject]) -> Iterator[Attack]:
+    """An attack on everything that is served."""
     for route in routes:
-        yield from _on_route(world, route)
-    for declared in types:
-        yield from _on_type(world, declared)
-    yield from _searches(world)
-    yield from _blob_tricks(world)
+        yield from _on_route(route)
+    served = {declared["name"]: declared for declared in types}
+    for name in (*(name for name in THINGS if name in served), *sorted(served.keys() - THINGS.keys())):
+        yield from _on_type(served[name], THINGS.get(name))
 
 
 # ── declared routes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _on_route(world: World, route: Mapping[str, Any]) -> Iterator[Attack]:
-    query = [f"{name}={value or 'x'}" for name, value in route["query"].items()]
-    is_blob = route["host"] == "blob"
-    label = f"{route['method']} {route['path']}" + (f"?{'&'.join(query)}" if query else "")
-    named = re.findall(r"\{(\w+)(?::path)?\}", route["path"])
-    for known in _values(world, named):
-        path = re.sub(r"\{(\w+)(?::path)?\}", lambda match: quote(known[match[1]], safe="/"), route["path"])  # noqa: B023 - used at once
-        more = query if is_blob else [*query, f"api-version={'2024-10-21' if '/openai/' in path else API_VERSION}"]
-        is_change = route["method"] in _CHANGES
-        headers = {**(_BLOB_HEADERS if is_blob else {"content-type": "application/json"}), **(_STALE if is_change else {})}
-        body = b"" if not is_change or route["method"] == "DELETE" else _body(world, is_blob=is_blob, is_form=route["public"] is not None)
-        is_aimed = route["public"] is None and any(_is_kept(world, known[name]) for name in named)
-        target = path + ("?" + "&".join(more) if more else "")
-        yield Attack(label, route["method"], "blob" if is_blob else "main", target, body, headers, is_aimed, world.kept.account)
-
-
-def _values(world: World, named: Sequence[str]) -> Iterator[dict[str, str]]:
-    """What a template's names stand for: the usual values, and every one that names the kept project in turn."""
-    kept, env = world.kept, world.studio.environment
-    usual = {
-        "subscription": env.subscription,
-        "group": env.resource_group,
-        "tenant": "adfs",
-        "container": kept.container,
-        "blob": world.names["blob"],
-        "scope": kept.id.strip("/"),
-        "project": kept.workspace_id,
-        "workspace": kept.name,
-        "deployment": "chat",
-        "model": "chat",
-        "operation": "1",
-    }
-    guesses = (kept.name, kept.workspace_id, kept.id.strip("/"))
-    yield {name: usual.get(name, kept.workspace_id) for name in named}
-    for name in named:
-        if name == "project" or name not in usual:
-            for guess in guesses:
-                yield {other: guess if other == name else usual.get(other, kept.workspace_id) for other in named}
-        if name == "scope":
-            for scope in (f"{kept.account_id}/blobServices/default/containers/{kept.container}", f"{kept.id}/data/{world.names['data']}"):
-                yield {other: scope.strip("/") if other == name else usual.get(other, "") for other in named}
-
-
-def _is_kept(world: World, value: str) -> bool:
-    low = value.lower()
-    return world.kept.name in low or world.kept.workspace_id in low
-
-
-def _body(world: World, *, is_blob: bool, is_form: bool) -> bytes:
-    if is_blob:
-        return b"x"
-    if is_form:
-        return b"grant_type=client_credentials&client_id=" + world.kept.workspace_id.encode() + b"&client_secret=x"
-    return (
-        b'{"model":"chat","messages":[{"role":"user","content":"hi"}],"prompt":"hi","input":"hi","who":"me","action":"a/b/read",'
-        b'"properties":{}}'
+def _on_route(route: Mapping[str, Any]) -> Iterator[Attack]:
+    name, is_blob = label_of(route), route["host"] == "blob"
+    example = ROUTES.get(name) or _unknown(route)
+    query = [f"{key}={value or 'x'}" for key, value in route["query"].items()] + ([example.query] if example.query else [])
+    if route["surface"] in _VERSIONED:
+        query.append(f"api-version={API_VERSION}")
+    form = Form(
+        route["method"],
+        _NAME.sub(lambda match: f"{{{match[1]}}}", route["path"]),
+        "&".join(query),
+        {**BLOB_HEADERS, **example.headers} if is_blob else example.headers,
+        example.body,
+        "blob" if is_blob else "main",
     )
+    judged: Judged = "open" if name not in ROUTES and route["public"] is not None else example.judged
+    for names in _variants(example.names, re.findall(r"\{(\w+)", route["path"])):
+        yield Attack(
+            route=line_of(route),
+            form=form,
+            names=names,
+            control=example.control,
+            spare=THINGS[example.spare] if example.spare else None,
+            judged=judged,
+            tells=example.tells,
+            why=example.why,
+            unfit=example.unfit,
+            has_twin=example.has_twin,
+            shows=judged == "filtered" and route["method"] == "GET" and "{" not in route["path"] and "list" in form.query,
+            makes=example.makes,
+            is_bare=example.is_bare,
+        )
+
+
+def _unknown(route: Mapping[str, Any]) -> Example:
+    """A route that stands in no table is attacked as well as may be: each of its names stands for the kept project in turn."""
+    guess = {name: "{project}" for name in re.findall(r"\{(\w+)", route["path"]) if name not in ("subscription", "group", "tenant")}
+    return Example(names=guess, why=NO_EXAMPLE)
+
+
+def _variants(names: Names, used: Iterable[str]) -> list[dict[str, str]]:
+    """The example's names, and the same at other places of the kept project."""
+    found = [dict(names)]
+    for name in used:
+        if name == "scope" and "id" not in names:
+            found += [{**names, "scope": place} for place in ("{kept_box}", "{kept_data}")]
+        if name == "project" and "project" not in names:
+            found.append({**names, "project": "{kept_name}"})
+    return found
 
 
 # ── types of the resource manager ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _on_type(world: World, declared: Mapping[str, Any]) -> Iterator[Attack]:
-    name = declared["name"]
-    for path in _places(world, name):
-        url = f"{quote(path)}?api-version={API_VERSION}"
-        is_aimed = _is_kept(world, path)
-        yield Attack(f"GET {name}", "GET", "main", url, is_aimed=is_aimed)
-        yield Attack(f"HEAD {name}", "HEAD", "main", url, is_aimed=is_aimed)
-        for verb in ("PUT", "PATCH", "DELETE"):
-            body = b"" if verb == "DELETE" else b'{"location":"local","properties":{},"tags":{"mine":"now"}}'
-            yield Attack(f"{verb} {name}", verb, "main", url, body, {**_STALE, "content-type": "application/json"}, is_aimed)
-        for action in declared["actions"]:
-            target = f"{quote(path)}/{action['name']}?api-version={API_VERSION}"
-            yield Attack(f"POST {name} {action['name']}", "POST", "main", target, b"{}", {"content-type": "application/json"}, is_aimed)
-        listed = path.rpartition("/")[0]
-        yield Attack(f"LIST {name}", "GET", "main", f"{quote(listed)}?api-version={API_VERSION}", is_aimed=_is_kept(world, listed))
-    for above in ("", world.subscription, world.group):
-        if name.count("/") == 1:
-            target = f"{above}/providers/{name}?api-version={API_VERSION}"
-            yield Attack(f"LIST {name}", "GET", "main", target, is_aimed=False)
-
-
-def _places(world: World, name: str) -> Iterator[str]:
-    """Paths of things of a type that the kept project has or may have."""
-    kept, (namespace, *kinds) = world.kept, name.split("/")
-    top = f"{namespace}/{kinds[0]}"
-    names = [world.names[word] for word in ("data", "model", "component", "environment", "blob")]
-    if top.lower() == _ML:
-        yield from _below(kept.id, kinds[1:], [*names, "workspaceblobstore", "1"])
-        return
-    for holder in (kept.id, f"{kept.account_id}/blobServices/default/containers/{kept.container}", world.group):
-        if holder == world.group and top.lower() == "microsoft.storage/storageaccounts":
-            yield from _below(kept.account_id, kinds[1:], ["default", kept.container])
-            continue
-        for own in (kept.name, kept.workspace_id):
-            yield from _below(f"{holder}/providers/{top}/{own}", kinds[1:], ["chat", "1"])
-    if namespace.lower() == "studiolo.directory":
-        yield f"/providers/{top}/{kept.workspace_id}"
-
-
-def _below(path: str, kinds: Sequence[str], names: Sequence[str]) -> Iterator[str]:
-    if not kinds:
-        yield path
-        return
-    chosen = names if len(kinds) == 1 or kinds[0] in ("data", "models", "components", "environments", "codes") else names[:1]
-    for name in chosen:
-        yield from _below(f"{path}/{kinds[0]}/{name}", kinds[1:], ["1", *names[-1:]])
-
-
-# ── searches and lists that lie above projects ───────────────────────────────────────────────────────────────────────
-
-
-def _searches(world: World) -> Iterator[Attack]:
-    kept = world.kept
-    filters = (
-        f"resourceUri eq '{kept.id}'",
-        f"resourceUri eq '{kept.account_id}/blobServices/default/containers/{kept.container}'",
-        f"name eq '{kept.name}'",
-        f"substringof('{kept.name}', name)",
-        f"principalId eq '{kept.workspace_id}'",
-        "atScope()",
-        "assignedTo('x') or 1 eq 1",
-        "startswith(name, '')",
-    )
-    places = (
-        f"{world.subscription}/providers/Microsoft.Insights/eventtypes/management/values",
-        f"{world.subscription}/resources",
-        f"{world.group}/resources",
-        f"{world.group}/providers/Microsoft.MachineLearningServices/workspaces",
-        f"{world.subscription}/providers/Microsoft.MachineLearningServices/workspaces",
-        f"{world.near.id}/providers/Microsoft.Authorization/roleAssignments",
-        f"{world.group}/providers/Microsoft.Resources/deployments",
-        f"{world.near.id}/data",
-        f"{world.near.id}/datastores",
-        f"{world.near.id}/models",
-    )
-    for place in places:
-        for text in ("", *filters):
-            for more in (
-                "",
-                "&$top=1000&$expand=*",
-                f"&$skipToken={'' if not text else 'L3N1YnNjcmlwdGlvbnMv'}",
-                f"&$orderBy=createdTime&search={kept.name}",
-            ):
-                asked = f"api-version={API_VERSION}" + (f"&$filter={quote(text, safe='')}" if text else "") + more
-                yield Attack("search", "GET", "main", f"{quote(place)}?{asked}", is_aimed=False)
-    for listed in ("?comp=list", f"?comp=list&prefix={kept.workspace_id}&include=metadata", f"?comp=list&marker={kept.workspace_id}"):
-        yield Attack("list containers", "GET", "blob", f"/{listed}", headers=_BLOB_HEADERS, is_aimed=False, account=kept.account)
-    where = quote("\"secret\" > ''", safe="")
-    yield Attack(
-        "find blobs by tags", "GET", "blob", f"/?comp=blobs&where={where}", headers=_BLOB_HEADERS, is_aimed=False, account=kept.account
-    )
-
-
-# ── tricks of the Blob protocol ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def _blob_tricks(world: World) -> Iterator[Attack]:
-    kept, near, blob = world.kept, world.near, world.names["blob"]
-    for up in STEPS_UP:
-        for shape in (
-            f"/{near.container}/{up}/{kept.container}/{blob}",
-            f"/{near.container}/x/{up}/{up}/{kept.container}/{blob}",
-            f"/{up}/{kept.container}/{blob}",
-        ):
-            yield Attack("path to a neighbour's blob", "GET", "blob", shape, headers=_BLOB_HEADERS, account=near.account)
-    for shape in (
-        f"//{kept.container}/{blob}", f"/{kept.container}//{blob}", f"/{kept.container.upper()}/{blob}", f"/{kept.container}%2f{blob}",
-        f"/{near.container}%2f..%2f{kept.container}/{blob}",
-        f"/{kept.account}/{kept.container}/{blob}", f"/{kept.container}/{blob}?snapshot=1",
-        f"/{kept.container}/{blob}%00", f"/{kept.container}./{blob}", f"/%24root/{kept.container}/{blob}", f"/{kept.container}/{blob}/.",
-    ):  # fmt: skip
-        yield Attack("spelling of a neighbour's blob", "GET", "blob", shape, headers=_BLOB_HEADERS, account=kept.account)
-    for listed in (
-        f"restype=container&comp=list&prefix=../{kept.container}/", f"restype=container&comp=list&marker={kept.container}/{blob}",
-        f"restype=container&comp=list&delimiter=/&prefix={blob}", f"restype=container&comp=list&prefix=%2e%2e%2f{kept.container}",
-    ):  # fmt: skip
-        yield Attack(
-            "list of one's own that looks elsewhere",
-            "GET",
-            "blob",
-            f"/{near.container}?{listed}",
-            headers=_BLOB_HEADERS,
-            is_aimed=False,
-            account=near.account,
+def _on_type(declared: Mapping[str, Any], thing: Thing | None) -> Iterator[Attack]:
+    name, verbs = declared["name"], declared["verbs"]
+    if thing is None:
+        thing = Thing(
+            f"{{kept}}/providers/{name}/{{kept_name}}", why=dict.fromkeys(("GET", "HEAD", "LIST", "PUT", "PATCH", "DELETE"), NO_EXAMPLE)
         )
-    source = f"{world.studio.blob_url(kept.account)}/{kept.container}/{blob}"
-    for query, headers in (
-        ("", {"x-ms-copy-source": source}),
-        ("", {"x-ms-copy-source": source, "x-ms-requires-sync": "true"}),
-        ("", {"x-ms-copy-source": f"{source}?{world.own_signature}", "x-ms-requires-sync": "true"}),
-        ("?comp=block&blockid=QUFBQQ==", {"x-ms-copy-source": source}),
-        ("", {"x-ms-copy-source": f"{world.studio.blob_url(kept.account)}/{near.container}/../{kept.container}/{blob}"}),
-    ):
-        target = f"/{near.container}/stolen{query}"
-        yield Attack("copy of a neighbour's blob", "PUT", "blob", target, headers={**_BLOB_HEADERS, **headers}, account=near.account)
-    yield Attack("what was stolen", "GET", "blob", f"/{near.container}/stolen", headers=_BLOB_HEADERS, is_aimed=False, account=near.account)
-    part = (
-        b"--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: 0\r\n\r\n"
-        b"DELETE /%s/%s HTTP/1.1\r\nx-ms-version: 2025-11-05\r\ncontent-length: 0\r\n\r\n--b--\r\n"
-    ) % (kept.container.encode(), blob.encode())
-    mixed = {**_BLOB_HEADERS, "content-type": "multipart/mixed; boundary=b"}
-    for path in (f"/{near.container}?restype=container&comp=batch", f"/{kept.container}?restype=container&comp=batch", "/?comp=batch"):
-        yield Attack("batch on a neighbour's blob", "POST", "blob", path, part, mixed, account=near.account)
+    own: Names = {"type": name}
+    query = f"api-version={API_VERSION}"
+
+    def attack(verb: str, form: Form, **more: Any) -> Attack:
+        return Attack(
+            f"{verb} {name}", form, own, tells=thing.tells.get("GET" if verb == "HEAD" else verb, ()), why=thing.why.get(verb, ""), **more
+        )
+
+    for path in (thing.path, *thing.also):
+        if "get" in verbs:
+            yield attack("GET", Form("GET", path, query))
+            yield attack("HEAD", Form("HEAD", path, query))
+    if "list" in verbs:
+        yield from _lists(declared, thing, attack, query)
+    if "put" in verbs:
+        yield attack("PUT", Form("PUT", thing.path, query, body=thing.body))
+    if "patch" in verbs:
+        yield attack("PATCH", Form("PATCH", thing.path, query, body=thing.patch))
+    for action in declared["actions"]:
+        act = thing.actions.get(action["name"], Act())
+        form = Form("POST", f"{act.path or thing.path}/{action['name']}", query, body=act.body)
+        made = attack(
+            f"POST {action['name']}",
+            form,
+            control=act.control,
+            spare_form=replace(form, path=f"{thing.spare}/{action['name']}") if act.is_sparing else None,
+        )
+        yield replace(made, tells=act.tells, why="" if action["name"] in thing.actions else NO_EXAMPLE)
+    if "delete" in verbs:
+        yield attack("DELETE", Form("DELETE", thing.path, query), spare=thing)
+
+
+def _lists(declared: Mapping[str, Any], thing: Thing, attack: Any, query: str) -> Iterator[Attack]:
+    """Lists inside the kept project are refused; lists above show others nothing of it."""
+    for path in (thing.path, *thing.also):
+        listed = path.rpartition("/")[0]
+        if not listed:
+            continue
+        is_inside = not {"subscription", "rg", "account"} >= set(_NAME.findall(listed))
+        if is_inside:
+            yield attack("LIST", Form("GET", listed, query))
+            continue
+        # Whoever holds nothing is refused a list of a group, and shown an empty one of a subscription or of everything.
+        is_open = re.fullmatch(r"(/subscriptions/\{subscription\})?/(providers/[\w.]+/\w+|\w+)", listed) is not None
+        yield attack("LIST", Form("GET", listed, query), judged="open" if is_open else "filtered", shows=not thing.is_common)
+    if declared["isTracked"]:
+        above = f"/subscriptions/{{subscription}}/providers/{declared['name']}"
+        yield attack("LIST", Form("GET", above, query), judged="open", shows=True)

@@ -30,14 +30,28 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Line(msgspec.Struct, rename="camel"):
-    """What was tried on one route."""
+    """What was tried on one route. `control` is the owner's answer to the same request; each attempt is counted once behind it."""
 
     route: str
+    control: str = ""
     attempts: int = 0
     refused: int = 0
+    # Lists and public pages that held nothing of the other project.
     answered: int = 0
-    bytes_received: int = 0
+    not_tried: int = 0
     leaks: int = 0
+    bytes_received: int = 0
+
+
+class NotTried(msgspec.Struct, rename="camel"):
+    """Attempts that prove nothing, and why. `is_stated`: the reason was known before; else somebody should look."""
+
+    route: str
+    why: str
+    is_stated: bool = True
+    attempts: int = 0
+    # Whose requests were not understood; nobody where nobody's count, for want of a control.
+    identities: list[str] = []
 
 
 class Report(msgspec.Struct, rename="camel"):
@@ -52,18 +66,26 @@ class Report(msgspec.Struct, rename="camel"):
     canaries: list[str]
     served_routes: int
     served_types: int
+    # Lines whose control succeeded.
+    controls: int
     attempts: int
+    refused: int
     bytes_received: int
     lines: list[Line]
     findings: list[Finding]
-    # Identities and routes that could not be tried, and what would not go afterwards.
-    not_tried: list[str] = []
+    not_tried: list[NotTried]
+    # What would not go afterwards.
     left_behind: list[str] = []
 
     @property
     def holds(self) -> bool:
         """Whether nothing came through."""
         return not self.findings and not self.left_behind
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything was tried, but for what has a stated reason."""
+        return all(each.is_stated for each in self.not_tried)
 
 
 def signed_report(report: Report, key_file: Path) -> JsonObject:

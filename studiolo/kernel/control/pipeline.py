@@ -20,7 +20,7 @@ from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.lists import Listed, Lister
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
-from studiolo.kernel.faults import Conflict, Fault, NotAllowed, NotFound, Stale
+from studiolo.kernel.faults import Conflict, Fault, Forbidden, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Hold, Operations, status_of
@@ -223,11 +223,16 @@ class Control:
         self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None
     ) -> Outcome:
         request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
-        making = declared.making(change) if declared.making and old is None and not change.is_patch else None
-        if making is not None:
+        making = declared.making(change) if declared.making and not change.is_patch else None
+        if making is not None and old is None:
             granted = await self.gate.demand(caller, making)
         else:
-            granted = await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
+            try:
+                granted = await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
+            except Forbidden:
+                if making is not None:  # in the words of making one, so that nobody learns that there is one
+                    await self.gate.demand(caller, making)
+                raise
         if old is None and change.is_patch:
             raise await self._holders.missing(change.id, declared)
         check_preconditions(change.id, old, if_match, if_none_match)

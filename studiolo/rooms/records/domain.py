@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from studiolo.kernel.faults import Invalid
+from studiolo.kernel.faults import Invalid, NotFound
 from studiolo.kernel.resource import JsonObject
 
 READ: Final = "Microsoft.Insights/eventtypes/values/Read"
@@ -115,6 +115,11 @@ def explained(line: Any, *, is_for_the_refused: bool) -> JsonObject:
         "recordVersion": line.version,
         "explanation": doc.get("explanation") or {},
     }
+
+
+def absent(id_: str) -> NotFound:
+    """What there is to say of a decision that is not there, or not for the caller."""
+    return NotFound(f"There is no decision '{id_[:64]}', it was cut for its age, or it is not yours to read.", code="DecisionNotFound")
 
 
 def _number(asked: Mapping[str, str], name: str, usual: int, most: int) -> int:

@@ -11,11 +11,11 @@ from typing import Final
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Fault, NotFound
+from studiolo.kernel.faults import Fault
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject
 from studiolo.kernel.store.chain import Head, Keeper
 from studiolo.kernel.store.port import CutRecord, Emit, Entry, Line, Lines, PutEntry, Store
-from studiolo.rooms.records.domain import WRITE_RETENTION, Retention, Wanted
+from studiolo.rooms.records.domain import WRITE_RETENTION, Retention, Wanted, absent
 from studiolo.rooms.records.ports import Grantors
 
 _SPACE: Final = "records"
@@ -78,7 +78,7 @@ class Records:
         """The line of a decision. Raises NotFound (code `DecisionNotFound`)."""
         found = await self._store.line(id_.lower())
         if found is None:
-            raise NotFound(f"There is no decision '{id_[:64]}', or it was cut for its age.", code="DecisionNotFound")
+            raise absent(id_)
         return found
 
     async def grantors(self, line: Line) -> Sequence[JsonObject]:

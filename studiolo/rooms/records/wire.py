@@ -20,6 +20,7 @@ from studiolo.rooms.records.domain import (
     READ_ROLES,
     WRITE_RETENTION,
     Retention,
+    absent,
     explained,
     shown,
     wanted,
@@ -83,7 +84,7 @@ class _Pages:
             await permit.require(caller, READ_ROLES, line.target)
         except Forbidden:
             if not permit.is_own(caller, line.caller):
-                raise
+                raise absent(params["decision"]) from None  # whoever may not read it learns neither what it was about nor that it was
             return Answer.json(explained(line, is_for_the_refused=True))
         found = explained(line, is_for_the_refused=False)
         return Answer.json({**found, "grantableBy": list(await self._records.grantors(line))})
