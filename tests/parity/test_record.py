@@ -6,6 +6,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -15,6 +16,7 @@ API = "2026-11-01"
 DECISIONS = "/providers/Studiolo.Access/decisions"
 LINES = "/providers/Studiolo.Audit/lines"
 ID = "x-studiolo-decision-id"
+CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,8 @@ def test_the_refused_see_what_they_were_told_and_others_nothing(studio: Studio, 
     assert own.json()["error"]["code"] == "AuthorizationFailed"
     assert not {"explanation", "grantableBy", "reason", "scope", "deciding", "principal"} & set(own.json())
     other = told(studio, refused.headers[ID], studio.person())
-    assert (other.status, other.code) == (403, "AuthorizationFailed")
+    assert (other.status, other.code) == (404, "DecisionNotFound")
+    assert other.headers[ID]
 
 
 def test_a_failing_condition_is_told_with_its_attributes_of_then(studio: Studio, project: dict[str, Any], auditor: Person) -> None:
@@ -158,6 +161,27 @@ def test_every_kind_of_refusal_has_an_id(studio: Studio, project: dict[str, Any]
     ]
     assert {reply.status for reply in refusals} <= {401, 403}, [(reply.status, reply.body[:200]) for reply in refusals]
     assert all(reply.headers.get(ID) for reply in refusals)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"grant_type": "client_credentials", "client_id": str(uuid.uuid4()), "client_secret": "x"}, "unauthorized_client"),
+        ({"grant_type": "refresh_token", "client_id": CLI, "refresh_token": "studiolo_r1.a.b.1.c"}, "invalid_grant"),
+        ({"grant_type": "authorization_code", "client_id": CLI, "code": "x", "redirect_uri": "http://localhost"}, "invalid_grant"),
+        ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": CLI, "device_code": "x"}, "bad_verification_code"),
+    ],
+    ids=["unknown client", "refresh token", "code", "device code"],
+)
+def test_a_no_of_the_token_endpoint_is_on_the_record_under_the_ids_that_it_tells(
+    studio: Studio, auditor: Person, fields: dict[str, str], code: str
+) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    refused = studio.send("POST", "/adfs/oauth2/v2.0/token", urlencode({**fields, "scope": f"{studio.url}/.default"}).encode(), form)
+    shape = refused.json()
+    assert (refused.status, shape["error"]) == (400, code)
+    found = told(studio, refused.headers[ID], auditor).json()
+    assert (found["error"]["code"], found["request"]["id"]) == (code, shape["trace_id"])
 
 
 def test_a_flood_of_like_refusals_makes_few_lines_and_counts_the_rest(studio: Studio, project: dict[str, Any], auditor: Person) -> None:

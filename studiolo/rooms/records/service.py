@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.faults import Fault, NotFound
+from studiolo.kernel.faults import Fault
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject
 from studiolo.kernel.store.chain import Head, Keeper
 from studiolo.kernel.store.port import CutRecord, Emit, Entry, Line, Lines, PutEntry, Store
@@ -74,12 +74,9 @@ class Records:
                 high = middle - 1
         return low
 
-    async def decision(self, id_: str) -> Line:
-        """The line of a decision. Raises NotFound (code `DecisionNotFound`)."""
-        found = await self._store.line(id_.lower())
-        if found is None:
-            raise NotFound(f"There is no decision '{id_[:64]}', or it was cut for its age.", code="DecisionNotFound")
-        return found
+    async def decision(self, id_: str) -> Line | None:
+        """The line of a decision; None if there is none, or none any more."""
+        return await self._store.line(id_.lower())
 
     async def grantors(self, line: Line) -> Sequence[JsonObject]:
         """Which roles would have allowed what was refused, and who could give them; nothing where nobody was proven."""

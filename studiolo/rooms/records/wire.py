@@ -9,7 +9,7 @@ import msgspec
 
 from studiolo.kernel.access.scopes import ROOT
 from studiolo.kernel.access.visibility import Filter
-from studiolo.kernel.faults import Forbidden, Invalid
+from studiolo.kernel.faults import Forbidden, Invalid, NotFound
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import Caller, JsonObject
 from studiolo.rooms.records.domain import (
@@ -78,13 +78,18 @@ class _Pages:
 
     async def decision(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
         caller = await self._callers.identify(call)
-        line = await self._records.decision(params["decision"])
+        asked = params["decision"]
+        line = await self._records.decision(asked)
+        refused: Forbidden | None = None
         try:
-            await permit.require(caller, READ_ROLES, line.target)
-        except Forbidden:
-            if not permit.is_own(caller, line.caller):
-                raise
-            return Answer.json(explained(line, is_for_the_refused=True))
+            await permit.require(caller, READ_ROLES, line.target if line is not None else ROOT)
+        except Forbidden as fault:
+            if line is not None and permit.is_own(caller, line.caller):
+                return Answer.json(explained(line, is_for_the_refused=True))
+            refused = fault
+        if line is None or refused is not None:
+            text = f"There is no decision '{asked[:64]}', or it was cut for its age."
+            raise NotFound.withheld(text, code="DecisionNotFound", refused=refused)
         found = explained(line, is_for_the_refused=False)
         return Answer.json({**found, "grantableBy": list(await self._records.grantors(line))})
 
