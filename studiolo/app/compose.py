@@ -240,7 +240,8 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     await tree.load()
     outbound, audiences = GuardedOutbound(settings.providers), _audiences(settings.url)
     opened_iam = await iam.open_iam(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
-    gate = Gate(opened_iam.grants, Recorder(store))
+    recorder = Recorder(store)
+    gate = Gate(opened_iam.grants, recorder)
     blob_room = _blob_room(settings, home, store, ring, opened_iam.authenticator("blob"), gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
     workspaces = Workspaces(resources, f"core.{place}")
@@ -268,7 +269,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *traces.room(),
         *key_types,
     ]
-    record = records.room(store, keeper, opened_iam.authenticator(), Grantors(opened_iam))
+    record = records.room(store, recorder, keeper, opened_iam.authenticator(), Grantors(opened_iam))
     return House(
         store,
         ring,

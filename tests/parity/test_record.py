@@ -137,7 +137,7 @@ def alike(refused: Reply, own: dict[str, Any], name: str) -> Any:
     """What is left of a refusal and of its decision without ids, times and the name that was asked for."""
     changing = {ID, "x-ms-request-id", "x-ms-correlation-request-id", "x-request-id", "date", "content-length"}
     headers = sorted((key, value) for key, value in refused.headers.items() if key not in changing)
-    text = refused.body.decode() + json.dumps({key: value for key, value in own.items() if key not in ("at", "line")})
+    text = refused.body.decode() + json.dumps({key: value for key, value in own.items() if key not in ("at", "line", "refusals")})
     for id_ in (refused.headers[ID], refused.headers["x-ms-request-id"], name):
         text = text.replace(id_, "…")
     return refused.status, headers, text
@@ -192,6 +192,29 @@ def test_a_flood_of_like_refusals_makes_few_lines_and_counts_the_rest(studio: St
     written = newest(studio, auditor, who=person.oid, kind="refusal", **{"$top": "1000"})
     assert ids >= {line["id"] for line in written}
     assert len(written) < 125
+
+
+def test_an_id_explains_the_refusal_that_it_was_given_for_or_says_that_it_stands_for_many(
+    studio: Studio, project: dict[str, Any], auditor: Person
+) -> None:
+    person = studio.person("curious")
+    given = {f"{project['id']}-{number}": "" for number in range(60)}
+    for path in given:
+        given[path] = studio.arm("GET", path, by=person).headers[ID]
+    assert len(set(given.values())) >= 20
+    merged: dict[str, int] = {}
+    for path, id_ in given.items():
+        found = told(studio, id_, auditor).json()
+        assert found["isMerged"] == id_.startswith("merged-")
+        if found["isMerged"]:
+            merged[id_] = found["refusals"]["count"]
+            assert (found["request"]["path"], found["action"], found["explanation"]) == (None, "", {})
+            assert found["refusals"]["first"] <= found["refusals"]["last"]
+            own = told(studio, id_, person).json()
+            assert (own["isMerged"], own["isComplete"]) == (True, False)
+        else:
+            assert (found["scope"], found["request"]["path"]) == (path.lower(), path)
+    assert sum(merged.values()) == sum(id_.startswith("merged-") for id_ in given.values()) > 0
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import statistics
 import time
-import uuid
 from dataclasses import replace
 
 import pytest
@@ -17,9 +16,8 @@ from tests.walls.matrix import Trial, trials
 pytestmark = pytest.mark.anyio
 
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_VARIES = re.compile(_GUID + r"|\d{4}-\d\d-\d\dT[0-9:.]+Z|\w{3}, \d\d \w{3} \d{4} [0-9:]{8} GMT")
+VARIES = re.compile("(?:merged-)?" + _GUID + r"|\d{4}-\d\d-\d\dT[0-9:.]+Z|\w{3}, \d\d \w{3} \d{4} [0-9:]{8} GMT")
 _IDS = frozenset({"x-ms-request-id", "x-ms-correlation-request-id", "x-request-id", "x-studiolo-decision-id", "date", "content-length"})
-_DECISIONS = "/providers/Studiolo.Access/decisions"
 
 
 def shown(reply: Reply, *names: str) -> tuple[object, ...]:
@@ -28,7 +26,7 @@ def shown(reply: Reply, *names: str) -> tuple[object, ...]:
     for name in names:
         body = re.sub(re.escape(name), "*", body, flags=re.IGNORECASE)
     headers = {name: value for name, value in reply.headers.items() if name not in _IDS}
-    return reply.status, headers, _VARIES.sub("~", body)
+    return reply.status, headers, VARIES.sub("~", body)
 
 
 @pytest.fixture(scope="module")
@@ -115,26 +113,6 @@ async def test_absent_and_forbidden_are_answered_alike(furnished: House, method:
         told = [shown(reply, *names) for reply in replies]
         assert told[0] == told[1], (method, who, there)
         assert replies[0].status >= 400
-
-
-async def test_operations_and_decisions_of_somebody_else_are_answered_like_none(house: House) -> None:
-    """Also on the record: who is told no can look up both decisions, and learns the same from both."""
-    begun = await house.arm("POST", f"{house.project['id']}/rotateKey", {"reencrypt": True})
-    assert begun.status == 202, begun.body
-    operation = begun.headers["azure-asyncoperation"].partition("?")[0].removeprefix("https://localhost:8443")
-    reader, other = house.people["reader"], house.people["other project"]
-    refused = await house.arm("DELETE", house.project["id"], who=reader)
-    decision = f"{_DECISIONS}/{refused.headers['x-studiolo-decision-id']}"
-    assert (await house.arm("GET", decision, who=reader)).status == 200, "who was refused sees it"
-    for there in (decision, operation, operation.replace("operationsStatus", "operationResults")):
-        told: list[object] = []
-        for path in (there, there[:-36] + str(uuid.uuid4())):
-            reply = await house.arm("GET", path, who=other)
-            assert reply.status == 404
-            own = await house.arm("GET", f"{_DECISIONS}/{reply.headers['x-studiolo-decision-id']}", who=other)
-            told.append((shown(reply), _VARIES.sub("~", str({**own.json(), "line": 0}))))
-        assert told[0] == told[1], there
-        assert (await house.arm("GET", there)).status in (200, 202), "who may read it sees it"
 
 
 async def test_what_is_there_is_there(furnished: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from studiolo.kernel.record import Recorder
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Store
 from studiolo.rooms.records.ports import Grantors
@@ -23,7 +24,10 @@ class Room:
     routes: Sequence[Route]
 
 
-def room(store: Store, keeper: Keeper, callers: Callers, grantors: Grantors) -> Room:
-    """Open the room. `keeper` seals the head that the room hands out, `grantors` says who could have granted what was refused."""
-    records = Records(store, keeper, grantors)
+def room(store: Store, recorder: Recorder, keeper: Keeper, callers: Callers, grantors: Grantors) -> Room:
+    """Open the room.
+
+    `recorder` knows what it still counts, `keeper` seals what the room hands out, `grantors` says who could have granted what was refused.
+    """
+    records = Records(store, recorder, keeper, grantors)
     return Room(records, routes(records, callers))

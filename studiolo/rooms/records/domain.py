@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from studiolo.kernel.faults import Invalid
+from studiolo.kernel.record import MERGED, Repeats
 from studiolo.kernel.resource import JsonObject
 
 READ: Final = "Microsoft.Insights/eventtypes/values/Read"
@@ -89,16 +90,22 @@ def shown(line: Any) -> JsonObject:
     }
 
 
-def explained(line: Any, *, is_for_the_refused: bool) -> JsonObject:
-    """A decision for people. Who was refused sees what the refusal said and no more."""
+def explained(line: Any, repeats: Repeats, *, is_for_the_refused: bool) -> JsonObject:
+    """A decision for people. Who was refused sees what the refusal said and no more.
+
+    A line that `isMerged` tells of several refusals and of none what it was; any other of one, or of some that were alike.
+    """
     doc = msgspec.json.decode(line.doc)
+    is_merged = line.id.startswith(MERGED)
     found: JsonObject = {
         "id": f"/providers/Studiolo.Access/decisions/{line.id}",
         "name": line.id,
         "type": "Studiolo.Access/decisions",
         "at": line.at,
         "line": line.seq,
-        "request": {"id": line.request, "method": doc.get("method"), "path": doc.get("path")},
+        "isMerged": is_merged,
+        "refusals": {"count": repeats.more + 1, "first": line.at, "last": repeats.last},
+        "request": {"id": None if is_merged else line.request, "method": doc.get("method"), "path": doc.get("path")},
         "error": {"code": doc.get("code"), "message": doc.get("message")},
         "allowed": False,
     }

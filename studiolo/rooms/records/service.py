@@ -12,6 +12,7 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Fault
+from studiolo.kernel.record import REPEATS, Recorder, Repeats
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject
 from studiolo.kernel.store.chain import Head, Keeper
 from studiolo.kernel.store.port import CutRecord, Emit, Entry, Line, Lines, PutEntry, Store
@@ -29,8 +30,9 @@ _log = logging.getLogger(__name__)
 class Records:
     """The use cases of the record."""
 
-    def __init__(self, store: Store, keeper: Keeper, grantors: Grantors) -> None:
+    def __init__(self, store: Store, recorder: Recorder, keeper: Keeper, grantors: Grantors) -> None:
         self._store = store
+        self._recorder = recorder
         self._keeper = keeper
         self._grantors = grantors
 
@@ -77,6 +79,18 @@ class Records:
     async def decision(self, id_: str) -> Line | None:
         """The line of a decision; None if there is none, or none any more."""
         return await self._store.line(id_.lower())
+
+    async def repeats(self, line: Line) -> Repeats:
+        """How many more refusals share a decision's line. A crash within the two seconds that follow it loses the number."""
+        found = self._recorder.repeats(line.id)
+        if found is not None:
+            return found
+        asked = Lines(after=line.seq, kinds=(REPEATS,), caller=line.caller, limit=_BATCH)
+        for later in await self._store.lines(asked):
+            doc = msgspec.json.decode(later.doc)
+            if doc["of"] == line.id:
+                return Repeats(doc["count"], doc.get("last", later.at))
+        return Repeats(0, line.at)
 
     async def grantors(self, line: Line) -> Sequence[JsonObject]:
         """Which roles would have allowed what was refused, and who could give them; nothing where nobody was proven."""

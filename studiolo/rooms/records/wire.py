@@ -85,12 +85,12 @@ class _Pages:
             await permit.require(caller, READ_ROLES, line.target if line is not None else ROOT)
         except Forbidden as fault:
             if line is not None and permit.is_own(caller, line.caller):
-                return Answer.json(explained(line, is_for_the_refused=True))
+                return Answer.json(explained(line, await self._records.repeats(line), is_for_the_refused=True))
             refused = fault
         if line is None or refused is not None:
             text = f"There is no decision '{asked[:64]}', or it was cut for its age."
             raise NotFound.withheld(text, code="DecisionNotFound", refused=refused)
-        found = explained(line, is_for_the_refused=False)
+        found = explained(line, await self._records.repeats(line), is_for_the_refused=False)
         return Answer.json({**found, "grantableBy": list(await self._records.grantors(line))})
 
     async def head(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
