@@ -13,7 +13,8 @@ import msgspec
 
 from studiolo.app.home import Home, RecordWitness
 from studiolo.kernel.faults import Fault, Invalid, NotFound
-from studiolo.kernel.store.chain import LINE_FIELDS, Head, Keeper
+from studiolo.kernel.store.chain import LINE_FIELDS, Keeper
+from studiolo.kernel.store.head import Head
 from studiolo.kernel.store.port import Line
 from studiolo.kernel.store.verify import Finding, Report, Verifier
 
@@ -77,12 +78,35 @@ def verify_home(home: Home, told: Told, *, database: Path | None = None, head: H
         raise NotFound(f"There is no database at '{path}': name the studio's folder with --home.", code="NoStudio")
     keeper = Keeper.of(home.record_key(), RecordWitness(home))
     witnessed = keeper.head()  # before the lines are read: a studio that runs goes on writing both
-    verifier = Verifier(keeper.key, _newer(witnessed, head))
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            return _taken(verifier, _rows(connection), told)
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+            connection.execute("begin")  # rights and record as of one moment
+            rights, finding = _rights(connection, keeper.key)
+            newest, who = _newest((head, "the head kept outside"), (witnessed, "the head kept outside"), (rights, "the last change of rights"))
+            report = _taken(Verifier(keeper.key, newest, keeper=who), _rows(connection), told)
     except sqlite3.Error as error:
         raise Invalid(f"The record in '{path}' cannot be read: {error}.", code="RecordUnreadable") from None
+    report.finding = report.finding or finding
+    return report
+
+
+def _rights(connection: sqlite3.Connection, key: bytes) -> tuple[Head | None, Finding | None]:
+    """The head as of the last change of rights, which the standing of rights names; or what is wrong with that."""
+    from studiolo.rooms import iam
+
+    found = connection.execute("select doc from entries where space = ? and key = ?", (iam.STATE, iam.STATE_KEY)).fetchone()
+    newest = connection.execute("select max(cast(etag as integer)) from entries where space = ?", (iam.SEALS,)).fetchone()[0] or 0
+    last = connection.execute("select max(seq) from record").fetchone()[0] or 0
+    if found is None:
+        told = "The standing of rights, which names the line of their last change, is missing, and there are rights."
+        return None, Finding(last + 1, "missing", told) if newest else None
+    try:
+        head = iam.told_of_record(found[0], newest)
+    except (ValueError, TypeError) as error:
+        return None, Finding(last + 1, "missing", f"The standing of rights is not that of the rights: {error}.")
+    if head is not None and not head.holds(key):
+        return None, Finding(head.seq, "forged", f"The standing of rights names line {head.seq} without this studio's seal.")
+    return head, None
 
 
 def verify_file(path: Path, told: Told, *, home: Home | None = None, head: Head | None = None) -> Report:
@@ -158,7 +182,6 @@ def _ending(path: Path) -> Ending | None:
         return None
 
 
-def _newer(one: Head | None, other: Head | None) -> Head | None:
-    if one is None or other is None:
-        return one or other
-    return max(one, other, key=lambda head: head.seq)
+def _newest(*heads: tuple[Head | None, str]) -> tuple[Head | None, str]:
+    """The newest of some heads, with who names it."""
+    return max(heads, key=lambda one: one[0].seq if one[0] is not None else -1)

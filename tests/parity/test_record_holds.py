@@ -155,6 +155,27 @@ def test_a_line_that_was_edited_while_the_studio_was_down_is_named(own: Studio, 
     assert finding["line"] == 12
 
 
+@pytest.mark.recovery
+def test_lines_of_rights_in_force_that_were_cut_off_after_a_kill_are_missed(own: Studio) -> None:
+    person = own.person("granted")
+    project = own.workspace("first-project")
+    before = verify(own.server)["last"]
+    for role in ("Reader", "Contributor"):
+        own.grant(person.oid, role, project)
+    own.server.kill()
+    with closing(sqlite3.connect(own.server.home / "data" / "studiolo.db")) as connection:
+        connection.execute("delete from record where seq > ?", (before,))
+        connection.commit()
+    finding = verify(own.server)["finding"]
+    assert (finding["line"], finding["what"]) == (before + 1, "missing")
+    assert "rights" in finding["told"]
+    own.server.start()
+    report = verify(own.server)
+    assert [(loss["line"], loss["reason"]) for loss in report["losses"]] == [(before + 1, "RightsNewer")]
+    with opened(own.server) as again:
+        assert again.arm("GET", project, by=person).status == 200  # the rights are in force, and the record tells that it lacks how they came
+
+
 @pytest.mark.slow
 def test_an_exported_file_that_was_changed_is_named(own: Studio, tmp_path: Path) -> None:
     file = tmp_path / "record.jsonl"

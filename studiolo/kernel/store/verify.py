@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from studiolo.kernel.store.chain import ADOPTED, BEGINNING, CUT, LOSS, Head, digest_of, seal_of
+from studiolo.kernel.store.chain import ADOPTED, BEGINNING, CUT, LOSS, digest_of, seal_of
+from studiolo.kernel.store.head import Head
 from studiolo.kernel.store.port import Line
 
 
@@ -48,13 +49,15 @@ class Verifier:
     Args:
         key: the key of the seals; None checks the digests alone, which whoever may edit all lines can make anew.
         head: a head that was kept elsewhere.
+        keeper: where that was, for people.
         is_partial: lines of others were left out (an export by somebody who does not see all): gaps are counted, not refused.
         is_range: the lines begin somewhere on purpose.
     """
 
-    def __init__(self, key: bytes | None, head: Head | None = None, *, is_partial: bool = False, is_range: bool = False) -> None:
+    def __init__(self, key: bytes | None, head: Head | None = None, *, keeper: str = "the head kept outside", is_partial: bool = False, is_range: bool = False) -> None:
         self._key = key
         self._head = head
+        self._keeper = keeper
         self._is_partial = is_partial
         self._is_range = is_range
         self._report = Report(is_keyed=key is not None)
@@ -149,7 +152,7 @@ class Verifier:
             self._cuts[int(doc.get("through", 0))] = str(doc.get("digest", ""))
         head = self._head
         if head is not None and head.seq == line.seq and head.digest != line.digest.hex():
-            return "replaced", f"Line {line.seq} is another than the one that the head kept outside names."
+            return "replaced", f"Line {line.seq} is another than the one that {self._keeper} names."
         return None
 
     def _missing_at_the_start(self) -> Finding | None:
@@ -169,9 +172,8 @@ class Verifier:
             return Finding(report.last, "unsealed", f"No seal vouches for the lines up to {report.last}.")
         if head is None or self._is_partial or head.seq <= report.last:
             return None
-        return Finding(
-            report.last + 1, "missing", f"Lines {report.last + 1} to {head.seq} are missing from the end: the head kept outside names them."
-        )
+        gone = f"Line {head.seq} is" if head.seq == report.last + 1 else f"Lines {report.last + 1} to {head.seq} are"
+        return Finding(report.last + 1, "missing", f"{gone} missing from the end: {self._keeper} names line {head.seq}.")
 
 
 def _doc(line: Line) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from studiolo.kernel.gate import Gate
 from studiolo.kernel.outbound import Outbound
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
-from studiolo.rooms.iam.backends.seals import TREE, Seals, version_in
+from studiolo.rooms.iam.backends.seals import SEALS, STATE, STATE_KEY, TREE, Seals, told_of_record, version_in
 from studiolo.rooms.iam.backends.stored import StoredGrants
 from studiolo.rooms.iam.backends.worlds import StoredWorlds
 from studiolo.rooms.iam.domain.audiences import ARM, GRAPH, Audiences, audiences_of
@@ -65,6 +65,9 @@ from studiolo.wire.http import Judge, Route, Surface
 __all__ = [
     "MANAGEMENT_GROUPS",
     "MEMBERSHIPS",
+    "SEALS",
+    "STATE",
+    "STATE_KEY",
     "TREE",
     "Audiences",
     "Authenticator",
@@ -81,6 +84,7 @@ __all__ = [
     "membership_of",
     "open_iam",
     "open_seals",
+    "told_of_record",
     "version_in",
 ]
 

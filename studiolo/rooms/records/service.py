@@ -14,7 +14,8 @@ from studiolo.kernel import clock
 from studiolo.kernel.faults import Fault
 from studiolo.kernel.record import REPEATS, Recorder, Repeats
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject
-from studiolo.kernel.store.chain import Head, Keeper
+from studiolo.kernel.store.chain import Keeper
+from studiolo.kernel.store.head import Head
 from studiolo.kernel.store.port import CutRecord, Emit, Entry, Line, Lines, PutEntry, Store
 from studiolo.rooms.records.domain import WRITE_RETENTION, Retention, Wanted
 from studiolo.rooms.records.ports import Grantors
