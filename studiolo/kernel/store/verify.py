@@ -30,7 +30,10 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, rename="camel"):
-    """What a look at a record came to. `finding` is the first broken line; None: every line is as it was written."""
+    """What a look at a record came to. `finding` is the first broken line; None: every line is as it was written.
+
+    `ending` says of an exported file whether its last line was proven: `sealed`, `unsealed`, `forged`, or `unchecked` without the key.
+    """
 
     lines: int = 0
     first: int = 0
@@ -41,6 +44,7 @@ class Report(msgspec.Struct, rename="camel"):
     losses: list[Loss] = []
     cut_through: int = 0
     unseen: int = 0
+    ending: str = ""
 
 
 class Verifier:
@@ -54,7 +58,15 @@ class Verifier:
         is_range: the lines begin somewhere on purpose.
     """
 
-    def __init__(self, key: bytes | None, head: Head | None = None, *, keeper: str = "the head kept outside", is_partial: bool = False, is_range: bool = False) -> None:
+    def __init__(
+        self,
+        key: bytes | None,
+        head: Head | None = None,
+        *,
+        keeper: str = "the head kept outside",
+        is_partial: bool = False,
+        is_range: bool = False,
+    ) -> None:
         self._key = key
         self._head = head
         self._keeper = keeper

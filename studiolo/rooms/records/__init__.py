@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Store
+from studiolo.rooms.records.exports import Exports
 from studiolo.rooms.records.ports import Grantors
 from studiolo.rooms.records.service import Records
 from studiolo.rooms.records.wire import Callers, routes
@@ -30,4 +31,4 @@ def room(store: Store, recorder: Recorder, keeper: Keeper, callers: Callers, gra
     `recorder` knows what it still counts, `keeper` seals what the room hands out, `grantors` says who could have granted what was refused.
     """
     records = Records(store, recorder, keeper, grantors)
-    return Room(records, routes(records, callers))
+    return Room(records, routes(records, Exports(store, records, keeper.key), callers))

@@ -41,6 +41,9 @@ class Wanted(msgspec.Struct, frozen=True):
     oldest_first: bool = False
 
 
+_OF_EXPORTS: Final = frozenset({"since", "until", "$top", "$skiptoken", "api-version"})
+
+
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For how many days lines are kept."""
 
@@ -77,6 +80,20 @@ def wanted(query: Mapping[str, str], *, kinds: tuple[str, ...] = ()) -> Wanted:
         limit=_number(asked, "$top", _USUAL, _MOST) or _USUAL,
         oldest_first=oldest_first,
     )
+
+
+def wanted_export(query: Mapping[str, str]) -> tuple[Wanted, str]:
+    """What a page of an export is asked for with, `since`, `until` and `$top`, and its `$skipToken`.
+
+    Raises:
+        Invalid: a parameter is malformed or none of these (code `InvalidQueryParameterValue`): an export leaves nothing else out.
+    """
+    asked = {name.lower(): value for name, value in query.items()}
+    other = next((name for name in asked if name not in _OF_EXPORTS), None)
+    if other is not None:
+        raise _bad(other, "left away: an export takes 'since' and 'until' alone")
+    token = asked.pop("$skiptoken", "")
+    return wanted({"$top": str(_MOST), **asked}), token
 
 
 def shown(line: Any) -> JsonObject:

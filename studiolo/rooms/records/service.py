@@ -45,9 +45,9 @@ class Records:
         under = "" if scope == "/" else scope.lower()
         after, before = wanted.after, wanted.before
         if wanted.oldest_first and wanted.since:
-            after = max(after, await self._last_before(wanted.since))
+            after = max(after, await self.last_before(wanted.since))
         elif not wanted.oldest_first and wanted.until:
-            edge = await self._last_before(wanted.until) + 1
+            edge = await self.last_before(wanted.until) + 1
             before = min(before, edge) if before else edge
         found: list[Line] = []
         for _ in range(0, _MOST_LOOKED_AT, _BATCH):
@@ -65,7 +65,7 @@ class Records:
             after, before = (lines[-1].seq, before) if wanted.oldest_first else (after, lines[-1].seq)
         return found, after if wanted.oldest_first else before
 
-    async def _last_before(self, moment: str) -> int:
+    async def last_before(self, moment: str) -> int:
         """The number of the last line that is older than a moment; lines are in the order of time."""
         low, high = 0, self._store.head()[0]
         while low < high:

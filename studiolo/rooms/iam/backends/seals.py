@@ -302,9 +302,7 @@ class Seals:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _along(
-        self, writes: Sequence[Write], entry: Callable[[str, str], Entry | None], head: Callable[[], Head]
-    ) -> Sequence[Write]:
+    def _along(self, writes: Sequence[Write], entry: Callable[[str, str], Entry | None], head: Callable[[], Head]) -> Sequence[Write]:
         touching = [write for write in writes if isinstance(write, PutResource | DropResource) and _type_of(write) in SEALED]
         if not touching:
             tells_loss = any(isinstance(write, Emit) and write.kind == LOSS for write in writes)
