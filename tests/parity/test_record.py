@@ -6,7 +6,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -281,6 +281,36 @@ def test_pages_join_to_the_whole_and_the_whole_holds(studio: Studio, auditor: Pe
         query["$skipToken"] = found["nextLink"].rpartition("=")[2]
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
     assert [line["previous"] for line in lines[1:]] == [line["digest"] for line in lines[:-1]]
+
+
+def test_an_export_goes_on_for_its_own_caller_and_question_alone(studio: Studio, auditor: Person) -> None:
+    path, query, lines = "/providers/Studiolo.Audit/export", {"$top": "7", "until": "2099-01-01"}, list[dict[str, Any]]()
+    page = studio.arm("GET", path, by=auditor, api=API, query=query).json()
+    assert "end" not in page
+    token = parse_qs(urlsplit(page["nextLink"]).query)["$skipToken"][0]
+    reader = studio.person("elsewhere")
+    studio.grant(reader.oid, "Reader", studio.group)
+    middle = len(token) // 2
+    changed = f"{token[:middle]}{'A' if token[middle] != 'A' else 'B'}{token[middle + 1 :]}"
+    for by, asked in (
+        (reader, {"$skipToken": token}),
+        (auditor, {"$skipToken": token, "until": "2098-01-01"}),
+        (auditor, {"$skipToken": token, "since": "2020-01-01"}),
+        (auditor, {"$skipToken": changed}),
+        (auditor, {"$skipToken": "7"}),
+        (auditor, {"kind": "secret"}),
+    ):
+        refused = studio.arm("GET", path, by=by, api=API, query={**query, **asked})
+        assert (refused.status, refused.code) == (400, "InvalidQueryParameterValue"), asked
+    while True:
+        lines += page["value"]
+        if "end" in page:
+            break
+        token = parse_qs(urlsplit(page["nextLink"]).query)["$skipToken"][0]
+        page = studio.arm("GET", path, by=auditor, api=API, query={**query, "$top": "500", "$skipToken": token}).json()
+    end = page["end"]
+    assert [line["seq"] for line in lines] == list(range(1, end["last"] + 1))
+    assert (end["lines"], end["last"], end["isPartial"], end["caller"]) == (len(lines), end["head"]["seq"], False, auditor.oid)
 
 
 @pytest.mark.parametrize(

@@ -200,8 +200,8 @@ def test_whoever_changes_an_export_or_its_ending_is_found_out_with_the_key(own: 
         lines = file.read_text("utf-8").splitlines()
         return lines[:-1], [json.loads(line)["seq"] for line in lines[:-1]], json.loads(lines[-1])["end"]
 
-    def found(lines: list[str], ending: dict[str, Any], **changes: Any) -> tuple[int, str, str]:
-        file.write_text("\n".join([*lines, json.dumps({"end": {**ending, **changes}}, separators=(",", ":"))]) + "\n", "utf-8")
+    def found(kept: list[str], ending: dict[str, Any], **changes: Any) -> tuple[int, str, str]:
+        file.write_text("\n".join([*kept, json.dumps({"end": {**ending, **changes}}, separators=(",", ":"))]) + "\n", "utf-8")
         report = verify(own.server, str(file))
         return report["finding"]["line"], report["finding"]["what"], report["ending"]
 
