@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from studiolo.kernel.record import Recorder
 from studiolo.kernel.store.chain import Keeper
 from studiolo.kernel.store.port import Store
-from studiolo.rooms.records.exports import Exports
 from studiolo.rooms.records.ports import Grantors
-from studiolo.rooms.records.service import Records
+from studiolo.rooms.records.service.exports import Exports
+from studiolo.rooms.records.service.records import Records
 from studiolo.rooms.records.wire import Callers, routes
 from studiolo.wire.http import Route
 

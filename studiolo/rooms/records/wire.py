@@ -25,8 +25,8 @@ from studiolo.rooms.records.domain import (
     wanted,
     wanted_export,
 )
-from studiolo.rooms.records.exports import Exports
-from studiolo.rooms.records.service import Records
+from studiolo.rooms.records.service.exports import Exports
+from studiolo.rooms.records.service.records import Records
 from studiolo.wire.http import Answer, Call, Guard, Permit, Route
 
 _AUDIT: Final = "/providers/Studiolo.Audit"

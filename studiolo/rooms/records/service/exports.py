@@ -14,7 +14,7 @@ from studiolo.kernel.faults import Invalid
 from studiolo.kernel.store.export import Ending, further, place_of
 from studiolo.kernel.store.port import Line, Lines, Store
 from studiolo.rooms.records.domain import Wanted
-from studiolo.rooms.records.service import Records
+from studiolo.rooms.records.service.records import Records
 
 _BATCH: Final = 1000
 _MOST_LOOKED_AT: Final = 20_000
