@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,7 +14,9 @@ import msgspec
 
 from studiolo.app.home import Home, RecordWitness
 from studiolo.kernel.faults import Fault, Invalid, NotFound
-from studiolo.kernel.store.chain import LINE_FIELDS, Head, Keeper
+from studiolo.kernel.store.chain import LINE_FIELDS, Keeper
+from studiolo.kernel.store.export import Ending, further, place_of
+from studiolo.kernel.store.head import Head
 from studiolo.kernel.store.port import Line
 from studiolo.kernel.store.verify import Finding, Report, Verifier
 
@@ -21,20 +24,9 @@ __all__ = ["Ending", "Head", "Report", "verify_file", "verify_home"]
 
 _BATCH: Final = 5000
 _TAIL: Final = 1 << 16
+_OUTSIDE: Final = "the head kept outside"
 Told = Callable[[int], None]
 """Takes how many lines were looked at so far."""
-
-
-class Ending(msgspec.Struct, rename="camel"):
-    """The last line of an exported file: what is in it, and whether lines were left out on purpose."""
-
-    lines: int
-    first: int
-    last: int
-    is_partial: bool
-    since: str = ""
-    until: str = ""
-    head: Head | None = None
 
 
 class _Exported(msgspec.Struct):
@@ -56,6 +48,7 @@ class _Exported(msgspec.Struct):
     previous: str
     digest: str
     seal: str
+    place: str = ""
 
 
 class _End(msgspec.Struct):
@@ -77,16 +70,42 @@ def verify_home(home: Home, told: Told, *, database: Path | None = None, head: H
         raise NotFound(f"There is no database at '{path}': name the studio's folder with --home.", code="NoStudio")
     keeper = Keeper.of(home.record_key(), RecordWitness(home))
     witnessed = keeper.head()  # before the lines are read: a studio that runs goes on writing both
-    verifier = Verifier(keeper.key, _newer(witnessed, head))
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            return _taken(verifier, _rows(connection), told)
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+            connection.execute("begin")  # rights and record as of one moment
+            rights, finding = _rights(connection, keeper.key)
+            newest, who = _newest((head, _OUTSIDE), (witnessed, _OUTSIDE), (rights, "the last change of rights"))
+            report = _taken(Verifier(keeper.key, newest, keeper=who), _rows(connection), told)
     except sqlite3.Error as error:
         raise Invalid(f"The record in '{path}' cannot be read: {error}.", code="RecordUnreadable") from None
+    report.finding = report.finding or finding
+    return report
+
+
+def _rights(connection: sqlite3.Connection, key: bytes) -> tuple[Head | None, Finding | None]:
+    """The head as of the last change of rights, which the standing of rights names; or what is wrong with that."""
+    from studiolo.rooms.authorization import SEALS, STATE, STATE_KEY, told_of_record
+
+    found = connection.execute("select doc from entries where space = ? and key = ?", (STATE, STATE_KEY)).fetchone()
+    newest = connection.execute("select max(cast(etag as integer)) from entries where space = ?", (SEALS,)).fetchone()[0] or 0
+    last = connection.execute("select max(seq) from record").fetchone()[0] or 0
+    if found is None:
+        told = "The standing of rights, which names the line of their last change, is missing, and there are rights."
+        return None, Finding(last + 1, "missing", told) if newest else None
+    try:
+        head = told_of_record(found[0], newest)
+    except (ValueError, TypeError) as error:
+        return None, Finding(last + 1, "missing", f"The standing of rights is not that of the rights: {error}.")
+    if head is not None and not head.holds(key):
+        return None, Finding(head.seq, "forged", f"The standing of rights names line {head.seq} without this studio's seal.")
+    return head, None
 
 
 def verify_file(path: Path, told: Told, *, home: Home | None = None, head: Head | None = None) -> Report:
-    """Look at every line of an exported file; with a home also at the seals, for which its key is needed.
+    """Look at every line of an exported file; with a home also at the seals, of lines and ending, for which its key is needed.
+
+    The report's `ending` says what the file's last line is worth. Without the key it is taken at its word (`unchecked`). With it,
+    one that an older release wrote (`unsealed`) or that is not as the studio sealed it excuses nothing that is missing.
 
     Raises:
         Invalid: the file is no export (code `RecordUnreadable`).
@@ -95,17 +114,85 @@ def verify_file(path: Path, told: Told, *, home: Home | None = None, head: Head 
     key = Keeper.of(home.record_key()).key if home is not None else None
     if ending is None:
         return _unended(Verifier(key), path, told)
-    if head is None and ending.head is not None and not ending.until and (key is None or ending.head.holds(key)):
-        head = ending.head
-    is_range = bool(ending.since)
-    report = _taken(Verifier(key, head, is_partial=ending.is_partial, is_range=is_range), _lines(path), told)
+    if key is None:
+        report = _at_its_word(ending, path, told, head)
+    elif ending.holds(key):
+        report = _sealed(ending, key, path, told, head)
+    else:
+        report = _unproven(ending, key, path, told, head)
+    return report
+
+
+def _at_its_word(ending: Ending, path: Path, told: Told, head: Head | None) -> Report:
+    """Look at the chain alone."""
+    head = head or (None if ending.until else ending.head)
+    verifier = Verifier(None, head, is_partial=ending.is_partial, is_range=bool(ending.since))
+    report = _taken(verifier, (line for line, _ in _lines(path)), told)
+    report.ending = "unchecked"
     if report.finding is None and report.lines != ending.lines:
         report.finding = Finding(report.last + 1, "missing", f"The file ends with the words that it has {ending.lines} lines.")
     return report
 
 
+def _sealed(ending: Ending, key: bytes, path: Path, told: Told, head: Head | None) -> Report:
+    """Look at seals and places, and at the end whether all that the studio exported is there."""
+    track = _Track(ending, key)
+    verifier = Verifier(key, head, is_partial=ending.is_partial, is_range=bool(ending.since))
+    report = _taken(verifier, track.lines(path), told)
+    report.ending = "sealed"
+    if track.finding is not None:
+        report.finding = track.finding
+    elif report.finding is None and track.running.hex() != ending.digest:
+        number = report.last + 1 if report.lines else ending.first
+        report.finding = Finding(
+            number, "missing", f"The studio exported {ending.lines} lines up to {ending.last}; those from here on are missing."
+        )
+    return report
+
+
+def _unproven(ending: Ending, key: bytes, path: Path, told: Told, head: Head | None) -> Report:
+    """Look at a file whose ending proves nothing: it counts as whole, from the first line to the newest that a seal names."""
+    is_unsealed = not ending.seal
+    if head is None and ending.head is not None and ending.head.holds(key) and not (is_unsealed and ending.until):
+        head = ending.head
+    report = _taken(Verifier(key, head), (line for line, _ in _lines(path)), told)
+    report.ending = "unsealed" if is_unsealed else "forged"
+    if report.finding is None and not is_unsealed:
+        words = "The file's ending is not as the studio sealed it: whether lines are missing from here on is not told."
+        report.finding = Finding(report.last + 1, "forged", words)
+    return report
+
+
+class _Track:
+    """Follows the places of lines in their export. `finding` is the first line that did not stand where it does."""
+
+    def __init__(self, ending: Ending, key: bytes) -> None:
+        self._key = key
+        self._last = 0
+        self._first = ending.first
+        self.running = ending.running()
+        self.finding: Finding | None = None
+
+    def lines(self, path: Path) -> Iterator[Line]:
+        """The file's lines, up to the first that does not stand in its place."""
+        for line, place in _lines(path):
+            self.running = further(self.running, line.digest)
+            if not hmac.compare_digest(place.encode(), place_of(self._key, self.running).encode()):
+                self.finding = self._misplaced(line)
+                return
+            yield line
+            self._last = line.seq
+
+    def _misplaced(self, line: Line) -> Finding:
+        start = self._last + 1 if self._last else self._first
+        if start >= line.seq:
+            return Finding(line.seq, "replaced", f"Line {line.seq} is not what the studio exported here.")
+        lines = f"line {start}" if start == line.seq - 1 else f"one of the lines {start} to {line.seq - 1}"
+        return Finding(start, "missing", f"Before line {line.seq} the studio exported {lines}, which is missing.")
+
+
 def _unended(verifier: Verifier, path: Path, told: Told) -> Report:
-    report = _taken(verifier, _lines(path), told)
+    report = _taken(verifier, (line for line, _ in _lines(path)), told)
     if report.finding is None:
         report.finding = Finding(report.last + 1, "missing", "The file's last line is missing: it was cut short.")
     return report
@@ -127,7 +214,8 @@ def _rows(connection: sqlite3.Connection) -> Iterator[Line]:
             yield Line._make(row)
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def _lines(path: Path) -> Iterator[tuple[Line, str]]:
+    """The lines of a file, with the marks of their places."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
             if raw.startswith(b'{"end":'):
@@ -137,7 +225,7 @@ def _lines(path: Path) -> Iterator[Line]:
                 given = (found.doc.encode(), *(bytes.fromhex(text) for text in (found.previous, found.digest, found.seal)))
             except (ValueError, RecursionError):
                 raise Invalid(f"Line {number} of '{path}' is no line of a record.", code="RecordUnreadable") from None
-            yield Line._make((*_told(found), *given))
+            yield Line._make((*_told(found), *given)), found.place
 
 
 def _told(found: _Exported) -> tuple[Any, ...]:
@@ -158,7 +246,6 @@ def _ending(path: Path) -> Ending | None:
         return None
 
 
-def _newer(one: Head | None, other: Head | None) -> Head | None:
-    if one is None or other is None:
-        return one or other
-    return max(one, other, key=lambda head: head.seq)
+def _newest(*heads: tuple[Head | None, str]) -> tuple[Head | None, str]:
+    """The newest of some heads, with who names it."""
+    return max(heads, key=lambda one: one[0].seq if one[0] is not None else -1)

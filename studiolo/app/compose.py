@@ -245,7 +245,8 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     outbound, audiences = GuardedOutbound(settings.providers), _audiences(settings.url)
     identity = await open_identity(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
     people = identity.authentication
-    gate = Gate(identity.rights.grants, Recorder(store))
+    recorder = Recorder(store)
+    gate = Gate(identity.rights.grants, recorder)
     recipients = Recipients(identity.rights.grants, gate)
     blob_room = _blob_room(settings, home, store, ring, people.authenticator("blob"), recipients, gate)
     engine = LocalModels(home.cache) if settings.has_model else NoModels()
@@ -274,7 +275,8 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         *traces.room(),
         *key_types,
     ]
-    record = records.room(store, keeper, people.authenticator(), Grantors(identity.rights.grants, identity.authorization.reach))
+    grantors = Grantors(identity.rights.grants, identity.authorization.reach)
+    record = records.room(store, recorder, keeper, people.authenticator(), grantors)
     return House(
         store,
         ring,

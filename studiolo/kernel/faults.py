@@ -28,11 +28,11 @@ class Fault(Exception):
 
     `message` is for people, `code` for programs, `target` names the part of the request at fault,
     `details` holds further faults, `retry_after_seconds` says when another try makes sense. One that `is_refusal` tells a
-    caller that they may not, and stands in the record.
+    caller that they may not, or that they did not prove what they had to, and stands in the record.
     """
 
     default_code: ClassVar[str] = "InternalServerError"
-    is_refusal: ClassVar[bool] = False
+    is_refusal: bool = False
 
     def __init__(
         self,
@@ -86,6 +86,14 @@ class NotFound(Fault):
     """There is no such thing."""
 
     default_code = "ResourceNotFound"
+
+    @classmethod
+    def withheld(cls, message: str, *, code: str, refused: Fault | None = None) -> NotFound:
+        """What is answered alike, also on the record, whether a thing is absent (`refused` is None) or closed to the caller."""
+        fault = cls(message, code=code)
+        fault.is_refusal = True
+        fault.decision = refused.decision if refused is not None else None
+        return fault
 
 
 class NotAllowed(Fault):

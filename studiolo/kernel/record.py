@@ -4,15 +4,17 @@ What is promised: a refusal has its line on the disk before its answer leaves, a
 secret before it is served; if the line cannot be written, the answer is `RecordUnavailable`. A write's line carries
 the decision that allowed it, in the write's own commit. Allowed reads are counted by caller and action, once a minute.
 
-Floods do not fill the disk: like refusals of one caller within a second share a line, and beyond a caller's budget
-refusals share one line a second for each code; a line of kind `repeats` then says how many there were.
+Floods do not fill the disk. Refusals of one caller within a second that are alike in all that a line explains share it.
+Beyond a caller's budget refusals of one code are merged: they share a line a second that says of none what it was, and
+its id begins with `merged-`. A line of kind `repeats` then says how many shared a line, and until when.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +45,8 @@ _MOST_ROWS = 20
 _MOST_TEXT = 1000
 _MOST_VALUE = 256
 _MOST_BYTES = 16_384
+MERGED: Final = "merged-"
+"""How the id of a line begins that tells several refusals without saying what each was."""
 
 _SECRET_TEXT: Final = re.compile(
     r"(?i)(?P<name>\b(?:sig|signature|accountkey|sharedaccesssignature|sharedaccesskey|password|pwd|client_secret|secret|access_token|"
@@ -101,14 +105,26 @@ class Asked(NamedTuple):
     client: str
 
 
+class Repeats(NamedTuple):
+    """How many refusals share a line beyond the first, and when the last of them was."""
+
+    more: int
+    last: str
+
+
 @dataclass(slots=True)
 class _Open:
-    """A refusal's line of this second, and how many more it stands for."""
+    """A refusal's line of this second, and how many more it stands for.
+
+    `facts` are held as long as their identity tells what they were.
+    """
 
     id: str
     line: Emit
     written: asyncio.Task[None]
+    facts: CompiledFacts | None = None
     more: int = 0
+    last: str = ""
 
 
 class Recorder:
@@ -117,7 +133,8 @@ class Recorder:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._second = -1
-        self._open: dict[tuple[str, ...], _Open] = {}
+        self._open: dict[bytes, _Open] = {}
+        self._ended: Iterable[_Open] = ()
         self._budgets: dict[str, tuple[float, float]] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._counted_since = clock.monotonic()
@@ -140,16 +157,16 @@ class Recorder:
         caller = decision.caller.oid if decision is not None else CALLER.get()
         now = clock.monotonic()
         self._turn(int(now))
-        what = (decision.action, decision.scope.lower()) if decision is not None else (asked.client,)
-        found = self._open.get((caller, fault.code, *what))
+        key = _likeness(caller, fault, asked, decision)
+        found = self._open.get(key)
         if found is None and not self._may_write(caller, now):
-            what = ()
-            found = self._open.get((caller, fault.code))
-        if found is None:
-            found = self._begin(fault, asked, decision if what else None, caller)
-            self._open[caller, fault.code, *what] = found
-        else:
-            found.more += 1
+            key = _encode((caller, fault.code))
+            found = self._open.get(key) or self._merged(fault, caller)
+        elif found is None:
+            found = self._begin(fault, asked, decision, caller)
+        if key in self._open:
+            found.more, found.last = found.more + 1, clock.stamp(clock.now())
+        self._open[key] = found
         try:
             await asyncio.shield(found.written)  # others may wait for the same line
         except Unavailable as error:
@@ -168,6 +185,7 @@ class Recorder:
         if decision is not None:
             doc["caller"] = _described(decision.caller)
             doc["explanation"] = decision.explained()
+        facts = decision.facts if decision is not None else None
         line = Emit(
             at=clock.stamp(clock.now()),
             action=decision.action if decision else "",
@@ -182,7 +200,31 @@ class Recorder:
             request=REQUEST_ID.get(),
             id=clock.new_id(),
         )
+        return _Open(line.id, line, asyncio.create_task(self._store.commit(line)), facts)
+
+    def _merged(self, fault: Fault, caller: str) -> _Open:
+        """A line that stands for refusals of one code, and says of none what it was."""
+        text = "One of several refusals within a second, beyond those that the record tells one by one: ask again to have it explained."
+        line = Emit(
+            at=clock.stamp(clock.now()),
+            action="",
+            status="Refused",
+            target="/",
+            caller=caller,
+            doc=_encode({"code": fault.code, "message": text}),
+            kind=REFUSAL,
+            reason="Merged",
+            version=self.version,
+            id=MERGED + clock.new_id(),
+        )
         return _Open(line.id, line, asyncio.create_task(self._store.commit(line)))
+
+    def repeats(self, id_: str) -> Repeats | None:
+        """How many refusals share a line that was just written; None once that is on the record itself."""
+        for one in (*self._open.values(), *self._ended):
+            if one.id == id_:
+                return Repeats(one.more, one.last or one.line.at)
+        return None
 
     def _may_write(self, caller: str, now: float) -> bool:
         """Take one line from the caller's budget and from everybody's."""
@@ -204,8 +246,8 @@ class Recorder:
         if second == self._second:
             return
         self._second = second
-        ended, self._open = self._open, {}
-        self._spawn(_repeats(ended))
+        self._ended, self._open = self._open.values(), {}
+        self._spawn(_repeats(self._ended))
         asyncio.get_running_loop().call_later(1.1, self._turn_later)
 
     def _turn_later(self) -> None:
@@ -258,7 +300,7 @@ class Recorder:
     async def stop(self) -> None:
         """Write what is still counted."""
         ended, self._open = self._open, {}
-        lines = [*_repeats(ended), *self._counted()]
+        lines = [*_repeats(ended.values()), *self._counted()]
         await asyncio.gather(*self._background, return_exceptions=True)
         if lines:
             await self._store.commit(*lines)
@@ -308,11 +350,22 @@ def _budgets_of(caller: str) -> tuple[tuple[str, float, float], ...]:
     return ((f"caller {caller}", _BURST, _REFILL), ("all", _ALL_BURST, _ALL_REFILL))
 
 
-def _repeats(ended: Mapping[tuple[str, ...], _Open]) -> list[Emit]:
+def _likeness(caller: str, fault: Fault, asked: Asked, decision: Decision | None) -> bytes:
+    """A digest of all that a refusal's line explains, but for its moment."""
+    told: list[Any] = [caller, fault.code, fault.message, *asked]
+    if decision is not None:
+        told += [decision.action, decision.scope, decision.reason, decision.deciding, id(decision.facts)]
+    if decision is not None and decision.ask is not None:
+        ask = decision.ask
+        told += [ask.plane, ask.sub_operations, ask.request, ask.resource, ask.principal_attributes]
+    return hashlib.sha256(_encode(told)).digest()
+
+
+def _repeats(ended: Iterable[_Open]) -> list[Emit]:
     at = clock.stamp(clock.now())
     return [
-        one.line._replace(at=at, kind=REPEATS, id="", deciding="", doc=_encode({"of": one.id, "count": one.more}))
-        for one in ended.values()
+        one.line._replace(at=at, kind=REPEATS, id="", deciding="", doc=_encode({"of": one.id, "count": one.more, "last": one.last}))
+        for one in ended
         if one.more
     ]
 

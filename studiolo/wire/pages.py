@@ -28,7 +28,7 @@ def page(title: str, body: str, status: int = 200, *, forms_to: Sequence[str] = 
 
 
 def page_headers(forms_to: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """The headers of such a page."""
+    """The headers of such a page, beside those that every answer has."""
     targets = " ".join(("'self'", *forms_to))
     policy = f"default-src 'none'; style-src 'self'; img-src 'self'; form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
     return [
@@ -38,7 +38,6 @@ def page_headers(forms_to: Sequence[str] = ()) -> list[tuple[str, str]]:
         # Not 'no-referrer': that would also hide the origin of the forms that these pages post.
         ("referrer-policy", "same-origin"),
         ("x-frame-options", "DENY"),
-        ("x-content-type-options", "nosniff"),
     ]
 
 

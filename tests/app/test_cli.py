@@ -138,6 +138,18 @@ def test_what_is_not_understood_ends_with_2_and_says_so_on_the_error_output(
     assert "Error" in seen.err
 
 
+@pytest.mark.parametrize("words", [["--project", "triage"], ["--project=triage"], ["triage", "--sceonds", "60"]], ids=" ".join)
+@pytest.mark.parametrize("between", [["--"], []], ids=["behind --", "at once"])
+def test_an_option_that_is_none_is_taken_for_no_name_and_for_no_program(
+    words: list[str], between: list[str], home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("identity", "run", *words, *between, "true", "--home", str(home.root)) == 2
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    unknown = next(word for word in words if word.startswith("-"))
+    assert f"there is no option '{unknown}'" in told
+    assert "studiolo identity run RESOURCE -- COMMAND" in told
+
+
 @pytest.mark.parametrize("arguments", [["env"], ["hub", "list"], ["model", "chat", "Hello"]], ids=" ".join)
 def test_without_a_studio_commands_say_how_to_start_one(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*arguments, "--home", str(tmp_path / "none")) == 1

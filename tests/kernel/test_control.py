@@ -262,8 +262,9 @@ async def test_slow_provisioning_goes_on_behind_an_operation(tmp_path: Path) -> 
     assert outcome.operation is not None
     assert outcome.resource.properties["provisioningState"] == "Creating"
     assert (await kernel.control.operation(OWNER, outcome.operation.id))["status"] == "InProgress"
-    with pytest.raises(Forbidden):
+    with pytest.raises(NotFound) as caught:
         await kernel.control.operation(STRANGER, outcome.operation.id)
+    assert (caught.value.code, caught.value.is_refusal) == ("OperationNotFound", True)
     task = kernel.operations.running(outcome.operation.id)
     furnace.gate.set()
     assert task is not None

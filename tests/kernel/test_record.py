@@ -10,8 +10,9 @@ import pytest
 
 from studiolo.kernel.faults import Unavailable
 from studiolo.kernel.store import CutRecord, DropEntry, DropResource, Emit, Lines, PutEntry, PutPayload, PutResource, Row
-from studiolo.kernel.store.chain import Head, Keeper, Line, digest_of
-from studiolo.kernel.store.port import Entry
+from studiolo.kernel.store.chain import Keeper, digest_of
+from studiolo.kernel.store.head import Head
+from studiolo.kernel.store.port import Entry, Line
 from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.kernel.store.verify import Report, Verifier
 
@@ -277,3 +278,22 @@ async def test_two_who_write_to_one_record_make_one_chain(tmp_path: Path) -> Non
     await other.close()
     report = verified(path, keeper)
     assert (report.finding, report.lines) == (None, 20)
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("delete from record where seq >= 8", "LinesMissing"),
+        ("delete from record where seq >= 9; update record set digest = zeroblob(32), seq = 10 where seq = 8", "LinesReplaced"),
+    ],
+    ids=["cut", "replaced"],
+)
+async def test_lines_that_go_while_the_studio_runs_are_told_with_its_next_one(tmp_path: Path, sql: str, reason: str) -> None:
+    store = SqliteStore(tmp_path / "a.db", Keeper(KEY, Outside()))
+    for number in range(1, 11):
+        await store.commit(told(number))
+    tampered(tmp_path / "a.db", sql)
+    await store.commit(told(11))
+    await store.commit(told(12))
+    assert [line.reason for line in await store.lines(Lines(kinds=("loss",)))] == [reason]
+    await store.close()

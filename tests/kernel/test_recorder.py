@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import resource
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from studiolo.kernel.faults import Forbidden, Unauthenticated
 from studiolo.kernel.gate import Gate
-from studiolo.kernel.record import Asked, Recorder, clean
+from studiolo.kernel.record import MERGED, Asked, Recorder, clean
 from studiolo.kernel.store import Line, Lines
 from studiolo.kernel.store.sqlite import SqliteStore
 from tests.support.kernel import GROUP, OWNER, STRANGER, WrittenGrants
@@ -17,6 +20,10 @@ from tests.support.kernel import GROUP, OWNER, STRANGER, WrittenGrants
 pytestmark = pytest.mark.anyio
 READ = "Microsoft.Resources/subscriptions/resourceGroups/read"
 ASKED = Asked("GET", GROUP, "203.0.113.7")
+
+
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 class Bench:
@@ -27,10 +34,10 @@ class Bench:
         self.recorder = Recorder(self.store)
         self.gate = Gate(WrittenGrants(), self.recorder)
 
-    async def refuse(self, scope: str = GROUP) -> str:
+    async def refuse(self, scope: str = GROUP, asked: Asked = ASKED, **attributes: Any) -> str:
         with pytest.raises(Forbidden) as refused:
-            await self.gate.require(STRANGER, READ, scope)
-        return (await self.gate.recorded(refused.value, ASKED)).decision_id
+            await self.gate.require(STRANGER, READ, scope, resource=attributes)
+        return (await self.gate.recorded(refused.value, asked)).decision_id
 
     async def lines(self, *kinds: str) -> list[Line]:
         return list(await self.store.lines(Lines(kinds=kinds, limit=10_000)))
@@ -62,6 +69,60 @@ async def test_like_refusals_at_once_share_a_line_and_are_counted(bench: Bench) 
     assert set(ids) == {line.id for line in written}
     assert len(written) + sum(one["count"] for one in counted) == 50
     assert {one["of"] for one in counted} <= set(ids)
+
+
+async def test_refusals_that_differ_in_anything_that_is_explained_have_an_id_each(bench: Bench) -> None:
+    calls: list[tuple[str, Asked, dict[str, Any]]] = [
+        (GROUP, ASKED, {}),
+        (f"{GROUP}2", ASKED, {}),
+        (GROUP, ASKED._replace(path=f"{GROUP}/x"), {}),
+        (GROUP, ASKED._replace(method="HEAD"), {}),
+        (GROUP, ASKED._replace(client="203.0.113.8"), {}),
+        (GROUP, ASKED, {"tag": "a"}),
+        (GROUP, ASKED, {"tag": "b"}),
+    ]
+    ids = [await bench.refuse(scope, asked, **attributes) for scope, asked, attributes in calls]
+    assert len(set(ids)) == len(calls)
+    for id_, (scope, asked, attributes) in zip(ids, calls, strict=True):
+        line = await bench.store.line(id_)
+        assert line is not None
+        doc = json.loads(line.doc)
+        assert (line.target, doc["method"], doc["path"], doc["client"]) == (scope.lower(), *asked)
+        assert doc["explanation"]["attributes"]["resource"] == attributes
+
+
+async def test_an_id_of_merged_refusals_says_so_and_tells_of_none_of_them_what_it_was(bench: Bench) -> None:
+    ids = [await bench.refuse(f"{GROUP}{number}") for number in range(60)]
+    alone = {id_ for id_ in ids if not id_.startswith(MERGED)}
+    assert len(alone) == sum(not id_.startswith(MERGED) for id_ in ids) >= 20
+    merged = set(ids) - alone
+    assert merged
+    known = {id_: bench.recorder.repeats(id_) for id_ in merged}
+    assert sum(one.more + 1 for one in known.values() if one is not None) == len(ids) - len(alone)
+    for id_ in merged:
+        line, told = await bench.store.line(id_), known[id_]
+        assert line is not None
+        assert told is not None
+        assert (line.target, line.action, line.caller, told.last >= line.at) == ("/", "", "stranger", True)
+        assert not {"path", "explanation"} & set(json.loads(line.doc))
+    await bench.recorder.stop()
+    written = {doc["of"]: doc for doc in (json.loads(line.doc) for line in await bench.lines("repeats"))}
+    for id_, told in known.items():
+        assert told is not None
+        assert not told.more or (written[id_]["count"], written[id_]["last"]) == told
+
+
+async def test_a_hundred_thousand_refusals_that_all_differ_take_little_memory_and_disk(bench: Bench, tmp_path: Path) -> None:
+    fault = Unauthenticated("Who are you?")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    for number in range(100_000):
+        fault.decision_id = ""
+        await bench.gate.recorded(fault, Asked("GET", f"/{number}/" + "x" * 900, f"203.0.113.{number % 250}"))
+    seconds = time.monotonic() - began
+    assert len(await bench.lines("refusal")) < 40 + 4 * seconds
+    assert size_of(tmp_path) < 4_000_000 + 50_000 * seconds
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000  # KiB
 
 
 async def test_a_caller_who_asks_for_ever_other_things_makes_few_lines(bench: Bench) -> None:

@@ -6,6 +6,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -15,6 +16,7 @@ API = "2026-11-01"
 DECISIONS = "/providers/Studiolo.Access/decisions"
 LINES = "/providers/Studiolo.Audit/lines"
 ID = "x-studiolo-decision-id"
+CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,7 @@ def test_the_refused_see_what_they_were_told_and_others_nothing(studio: Studio, 
     assert not {"explanation", "grantableBy", "reason", "scope", "deciding", "principal"} & set(own.json())
     other = told(studio, refused.headers[ID], studio.person())
     assert (other.status, other.code) == (404, "DecisionNotFound")
+    assert other.headers[ID]
 
 
 def test_a_failing_condition_is_told_with_its_attributes_of_then(studio: Studio, project: dict[str, Any], auditor: Person) -> None:
@@ -149,7 +152,7 @@ def alike(refused: Reply, own: dict[str, Any], name: str) -> Any:
     """What is left of a refusal and of its decision without ids, times and the name that was asked for."""
     changing = {ID, "x-ms-request-id", "x-ms-correlation-request-id", "x-request-id", "date", "content-length"}
     headers = sorted((key, value) for key, value in refused.headers.items() if key not in changing)
-    text = refused.body.decode() + json.dumps({key: value for key, value in own.items() if key not in ("at", "line")})
+    text = refused.body.decode() + json.dumps({key: value for key, value in own.items() if key not in ("at", "line", "refusals")})
     for id_ in (refused.headers[ID], refused.headers["x-ms-request-id"], name):
         text = text.replace(id_, "…")
     return refused.status, headers, text
@@ -175,6 +178,27 @@ def test_every_kind_of_refusal_has_an_id(studio: Studio, project: dict[str, Any]
     assert all(reply.headers.get(ID) for reply in refusals)
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"grant_type": "client_credentials", "client_id": str(uuid.uuid4()), "client_secret": "x"}, "unauthorized_client"),
+        ({"grant_type": "refresh_token", "client_id": CLI, "refresh_token": "studiolo_r1.a.b.1.c"}, "invalid_grant"),
+        ({"grant_type": "authorization_code", "client_id": CLI, "code": "x", "redirect_uri": "http://localhost"}, "invalid_grant"),
+        ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": CLI, "device_code": "x"}, "bad_verification_code"),
+    ],
+    ids=["unknown client", "refresh token", "code", "device code"],
+)
+def test_a_no_of_the_token_endpoint_is_on_the_record_under_the_ids_that_it_tells(
+    studio: Studio, auditor: Person, fields: dict[str, str], code: str
+) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    refused = studio.send("POST", "/adfs/oauth2/v2.0/token", urlencode({**fields, "scope": f"{studio.url}/.default"}).encode(), form)
+    shape = refused.json()
+    assert (refused.status, shape["error"]) == (400, code)
+    found = told(studio, refused.headers[ID], auditor).json()
+    assert (found["error"]["code"], found["request"]["id"]) == (code, shape["trace_id"])
+
+
 def test_a_flood_of_like_refusals_makes_few_lines_and_counts_the_rest(studio: Studio, project: dict[str, Any], auditor: Person) -> None:
     person = studio.person("flood")
     ids = {studio.arm("GET", project["id"], by=person).headers[ID] for _ in range(150)}
@@ -183,6 +207,29 @@ def test_a_flood_of_like_refusals_makes_few_lines_and_counts_the_rest(studio: St
     written = newest(studio, auditor, who=person.oid, kind="refusal", **{"$top": "1000"})
     assert ids >= {line["id"] for line in written}
     assert len(written) < 125
+
+
+def test_an_id_explains_the_refusal_that_it_was_given_for_or_says_that_it_stands_for_many(
+    studio: Studio, project: dict[str, Any], auditor: Person
+) -> None:
+    person = studio.person("curious")
+    given = {f"{project['id']}-{number}": "" for number in range(60)}
+    for path in given:
+        given[path] = studio.arm("GET", path, by=person).headers[ID]
+    assert len(set(given.values())) >= 20
+    merged: dict[str, int] = {}
+    for path, id_ in given.items():
+        found = told(studio, id_, auditor).json()
+        assert found["isMerged"] == id_.startswith("merged-")
+        if found["isMerged"]:
+            merged[id_] = found["refusals"]["count"]
+            assert (found["request"]["path"], found["action"], found["explanation"]) == (None, "", {})
+            assert found["refusals"]["first"] <= found["refusals"]["last"]
+            own = told(studio, id_, person).json()
+            assert (own["isMerged"], own["isComplete"]) == (True, False)
+        else:
+            assert (found["scope"], found["request"]["path"]) == (path.lower(), path)
+    assert sum(merged.values()) == sum(id_.startswith("merged-") for id_ in given.values()) > 0
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,6 +296,36 @@ def test_pages_join_to_the_whole_and_the_whole_holds(studio: Studio, auditor: Pe
         query["$skipToken"] = found["nextLink"].rpartition("=")[2]
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
     assert [line["previous"] for line in lines[1:]] == [line["digest"] for line in lines[:-1]]
+
+
+def test_an_export_goes_on_for_its_own_caller_and_question_alone(studio: Studio, auditor: Person) -> None:
+    path, query, lines = "/providers/Studiolo.Audit/export", {"$top": "7", "until": "2099-01-01"}, list[dict[str, Any]]()
+    page = studio.arm("GET", path, by=auditor, api=API, query=query).json()
+    assert "end" not in page
+    token = parse_qs(urlsplit(page["nextLink"]).query)["$skipToken"][0]
+    reader = studio.person("elsewhere")
+    studio.grant(reader.oid, "Reader", studio.group)
+    middle = len(token) // 2
+    changed = f"{token[:middle]}{'A' if token[middle] != 'A' else 'B'}{token[middle + 1 :]}"
+    for by, asked in (
+        (reader, {"$skipToken": token}),
+        (auditor, {"$skipToken": token, "until": "2098-01-01"}),
+        (auditor, {"$skipToken": token, "since": "2020-01-01"}),
+        (auditor, {"$skipToken": changed}),
+        (auditor, {"$skipToken": "7"}),
+        (auditor, {"kind": "secret"}),
+    ):
+        refused = studio.arm("GET", path, by=by, api=API, query={**query, **asked})
+        assert (refused.status, refused.code) == (400, "InvalidQueryParameterValue"), asked
+    while True:
+        lines += page["value"]
+        if "end" in page:
+            break
+        token = parse_qs(urlsplit(page["nextLink"]).query)["$skipToken"][0]
+        page = studio.arm("GET", path, by=auditor, api=API, query={**query, "$top": "500", "$skipToken": token}).json()
+    end = page["end"]
+    assert [line["seq"] for line in lines] == list(range(1, end["last"] + 1))
+    assert (end["lines"], end["last"], end["isPartial"], end["caller"]) == (len(lines), end["head"]["seq"], False, auditor.oid)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jwt
 import pytest
 
 from tests.parity.studio import Studio, opened, unique
@@ -153,6 +154,103 @@ def test_a_line_that_was_edited_while_the_studio_was_down_is_named(own: Studio, 
     assert (finding["line"], finding["what"]) == (12, "missing")
     finding = verify(own.server, "--head", f"{whole['last']}:{whole['digest']}")["finding"]
     assert finding["line"] == 12
+
+
+@pytest.mark.recovery
+def test_lines_of_rights_in_force_that_were_cut_off_after_a_kill_are_missed(own: Studio) -> None:
+    person = own.person("granted")
+    project = own.workspace("first-project")
+    before = verify(own.server)["last"]
+    for role in ("Reader", "Contributor"):
+        own.grant(person.oid, role, project)
+    own.server.kill()
+    with closing(sqlite3.connect(own.server.home / "data" / "studiolo.db")) as connection:
+        connection.execute("delete from record where seq > ?", (before,))
+        connection.commit()
+    finding = verify(own.server)["finding"]
+    assert (finding["line"], finding["what"]) == (before + 1, "missing")
+    assert "rights" in finding["told"]
+    own.server.start()
+    report = verify(own.server)
+    assert [(loss["line"], loss["reason"]) for loss in report["losses"]] == [(before + 1, "RightsNewer")]
+    with opened(own.server) as again:
+        assert again.arm("GET", project, by=person).status == 200  # in force, and the record tells that it lacks how that came
+
+
+def let_read_everything(studio: Studio) -> None:
+    """Give the command line's own application, which owns the subscription alone, what an auditor of the whole studio has."""
+    role = f"/providers/Microsoft.Authorization/roleDefinitions/{studio.role('Reader').rpartition('/')[2]}"
+    path = f"/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}?api-version=2022-04-01"
+    oid = jwt.decode(studio.token(studio.owner), options={"verify_signature": False})["oid"]
+    body = {"properties": {"roleDefinitionId": role, "principalId": oid, "principalType": "ServicePrincipal"}}
+    headers = {"cookie": studio.cookie, "origin": studio.url, "content-type": "application/json"}
+    made = studio.send("PUT", path, json.dumps(body).encode(), headers)
+    assert made.status == 201, made.body
+
+
+def test_whoever_changes_an_export_or_its_ending_is_found_out_with_the_key(own: Studio, tmp_path: Path) -> None:
+    file, project = tmp_path / "record.jsonl", own.workspace("first-project")
+    let_read_everything(own)
+    own.arm("PATCH", project, {"tags": {"a": "1"}})
+    own.arm("PATCH", project, {"tags": {"a": "2"}})
+
+    def exported(*more: str) -> tuple[list[str], list[int], dict[str, Any]]:
+        assert own.server.run("audit", "export", str(file), *more).returncode == 0
+        assert verify(own.server, str(file))["ending"] == "sealed"
+        lines = file.read_text("utf-8").splitlines()
+        return lines[:-1], [json.loads(line)["seq"] for line in lines[:-1]], json.loads(lines[-1])["end"]
+
+    def found(kept: list[str], ending: dict[str, Any], **changes: Any) -> tuple[int, str, str]:
+        file.write_text("\n".join([*kept, json.dumps({"end": {**ending, **changes}}, separators=(",", ":"))]) + "\n", "utf-8")
+        report = verify(own.server, str(file))
+        return report["finding"]["line"], report["finding"]["what"], report["ending"]
+
+    lines, numbers, ending = exported()
+    count = len(lines)
+    assert (ending["lines"], ending["first"], ending["last"], ending["isPartial"]) == (count, 1, numbers[-1], False)
+    gone = [*lines[:50], *lines[51:]]
+    assert found(gone, ending) == (51, "missing", "sealed")
+    assert found(gone, ending, isPartial=True, lines=count - 1) == (51, "missing", "forged")
+    assert found(lines[:60], ending) == (61, "missing", "sealed")
+    assert found(lines[:60], ending, lines=60, last=60, head=None) == (61, "forged", "forged")
+    assert found(lines[:60], ending, lines=60, last=60, until="2027") == (61, "missing", "forged")
+    assert found(lines[40:], ending, lines=count - 40, first=41, since="2026") == (1, "missing", "forged")
+    assert found(lines[40:], ending) == (1, "missing", "sealed")
+    assert found(lines, ending, caller=str(uuid.uuid4())) == (count + 1, "forged", "forged")
+    assert found([], ending)[:2] == (1, "missing")
+
+    part, some, partial = exported("--scope", "first-project")
+    assert (partial["isPartial"], partial["scope"]) == (True, project)
+    assert 3 < len(part) < count
+    middle = len(part) // 2
+    what = found([*part[:middle], *part[middle + 1 :]], partial)
+    assert what[1:] == ("missing", "sealed")
+    assert some[middle - 1] < what[0] <= some[middle]
+    assert found(part[:-1], partial) == (some[-2] + 1, "missing", "sealed")
+    assert found(part, ending)[0] <= some[0], "the ending of another export"
+    assert found([*part[:1], lines[some[0]], *part[1:]], partial)[2] == "sealed", "a line of another export"
+
+
+def test_an_export_without_a_sealed_ending_is_never_proven(own: Studio, tmp_path: Path) -> None:
+    file = tmp_path / "record.jsonl"
+    let_read_everything(own)
+    assert own.server.run("audit", "export", str(file)).returncode == 0
+    *lines, last = file.read_text("utf-8").splitlines()
+    head = json.loads(last)["end"]["head"]
+
+    def verified(lines: list[str], *more: str, **ending: Any) -> tuple[int, str]:
+        end = {"lines": len(lines), "first": 1, "last": len(lines), "isPartial": False, "since": "", "until": "", "head": None, **ending}
+        file.write_text("\n".join([*lines, json.dumps({"end": end}, separators=(",", ":"))]) + "\n", "utf-8")
+        done = own.server.run("audit", "verify", str(file), *more, check=False)
+        return done.returncode, done.stdout
+
+    key = ("--home", str(own.server.home))
+    for code, told in (verified(lines, *key, head=head), verified(lines[:60], *key)):
+        assert (code, "an export without a sealed ending" in told) == (3, True)
+    assert verified([*lines[:50], *lines[51:]], *key, isPartial=True)[0] == 1
+    assert verified(lines[:60], *key, head=head)[0] == 1
+    code, told = verified(lines[:60])
+    assert (code, "Only the chain was checked" in told, "ending is not proven" in told) == (0, True, True)
 
 
 @pytest.mark.slow

@@ -13,6 +13,9 @@ Application = Callable[
     [dict[str, Any], Callable[[], Awaitable[dict[str, Any]]], Callable[[dict[str, Any]], Awaitable[None]]], Awaitable[None]
 ]
 
+_MANY = frozenset({"set-cookie"})
+"""Fields that an answer may hold more than once."""
+
 
 @dataclass
 class Reply:
@@ -73,4 +76,6 @@ async def call(
     start = sent[0]
     pairs = [(k.decode(), v.decode()) for k, v in start["headers"]]
     cookies = tuple(value for name, value in pairs if name == "set-cookie")
+    names = [name for name, _ in pairs if name not in _MANY]
+    assert len(names) == len(set(names)), f"a field stands twice: {names}"
     return Reply(start["status"], dict(pairs), b"".join(message["body"] for message in sent[1:]), cookies)

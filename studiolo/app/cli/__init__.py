@@ -1,6 +1,7 @@
 """The command line: everything that the studio does, as a verb. Start-up stays light: commands import when they run.
 
-Exit codes: 0 done, 1 refused or failed, 2 not understood, 3 done in part. Answers go to the standard output, all else to the error.
+Exit codes: 0 done, 1 refused or failed, 2 not understood, 3 done or proven in part (`doctor isolation`, `audit verify`).
+Answers go to the standard output, all else to the error.
 """
 
 from __future__ import annotations

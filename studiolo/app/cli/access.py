@@ -255,7 +255,14 @@ def _explain_decision(id_: str, output: Output, home: Path | None) -> None:
 
 def _decision_lines(found: JsonObject) -> Iterator[str]:
     request, error = found["request"], found["error"]
+    shared: JsonObject = found["refusals"]
+    if found["isMerged"]:
+        yield f"{found['at']}  one of {shared['count']} refusals that the record tells together, until {shared['last']}"
+        yield f"refused with {error['code']}: {error['message']}"
+        return
     yield f"{found['at']}  {request['method']} {request['path']}  (request {request['id']})"
+    if shared["count"] > 1:
+        yield f"the first of {shared['count']} that were alike, until {shared['last']}"
     yield f"refused with {error['code']}: {error['message']}"
     if not found["isComplete"]:
         yield "Who may read role assignments there can see what decided it: show them this id."

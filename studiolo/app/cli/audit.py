@@ -20,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Who did what, and what was refused
 VERSION: Final = "2026-11-01"
 _AUDIT: Final = "/providers/Studiolo.Audit"
 _PAGE: Final = "1000"
+_NOT_PROVEN: Final = 3
 
 ScopeOption = Annotated[
     str | None, typer.Option("--scope", help="An id, or the name of a hub or project. Default: all that you may read.", show_default=False)
@@ -122,38 +123,28 @@ def export(
             beside.replace(file)
         finally:
             beside.unlink(missing_ok=True)
-    partial = " Lines that you may not read are not among them." if ending["isPartial"] else ""
+    partial = " Lines that you may not read, or that lie elsewhere, are not among them." if ending["isPartial"] else ""
     show.done(f"{ending['lines']} lines in '{file}'.{partial} Check them with: studiolo audit verify '{file}'")
 
 
 async def _exported(client: Client, out: IO[bytes], told: Any, scope: str | None, since: str | None, until: str | None) -> JsonObject:
     import msgspec
 
+    from studiolo.app.cli import authorization
+
     encode = msgspec.json.Encoder().encode
-    head = await client.get(f"{_AUDIT}/head", VERSION)
-    count = first = last = gaps = 0
-    async for line in lines(client, f"{_AUDIT}/lines", scope, None, since=since, until=until, order="oldest"):
-        seq = int(line["seq"])
-        if seq > head["seq"]:
-            break  # written while we read: the next export has it
-        first = first or seq
-        gaps += last > 0 and seq != last + 1
-        last, count = seq, count + 1
-        out.write(encode(line) + b"\n")
-        if count % 1000 == 0:
-            told(f"{count} of about {head['seq']} lines")
-    is_whole = not gaps and scope is None and (until is not None or last == head["seq"]) and (since is not None or first == 1)
-    ending: JsonObject = {
-        "lines": count,
-        "first": first,
-        "last": last,
-        "isPartial": not is_whole,
-        "since": since or "",
-        "until": until or "",
-        "head": head,
-    }
-    out.write(encode({"end": ending}) + b"\n")
-    return ending
+    where = authorization.scope_of(client, scope) if scope is not None else ""
+    bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
+    page, count = await client.get(f"{where}{_AUDIT}/export", VERSION, **bounds), 0
+    while True:
+        for line in page["value"]:
+            out.write(encode(line) + b"\n")
+        count += len(page["value"])
+        if "end" in page:
+            out.write(encode({"end": page["end"]}) + b"\n")
+            return page["end"]
+        told(f"{count} lines")
+        _, page = await client.send("GET", page["nextLink"])
 
 
 @app.command("verify")
@@ -176,7 +167,11 @@ def verify(
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Check every line of a record without asking its studio; exit 1 and name the first line that is not as it was written."""
+    """Check every line of a record without asking its studio, and name the first that is not as it was written.
+
+    Exit codes: 0 all is as it was written; 1 a line is not, or is missing; 3 nothing proves that a file is whole, since an older
+    release made it.
+    """
     from studiolo.app.audit import verify_file, verify_home
     from studiolo.app.cli import show
     from studiolo.app.home import Home
@@ -198,6 +193,8 @@ def verify(
         _print(report)
     if report.finding is not None or (report.losses and not accept_losses):
         raise typer.Exit(1)
+    if report.ending == "unsealed":
+        raise typer.Exit(_NOT_PROVEN)
 
 
 def _head_of(noted: str | None) -> Head | None:
@@ -228,7 +225,14 @@ def _print(report: Report) -> None:
         typer.echo(f"{report.unseen} lines between them are not in this file; a partial export cannot show whether others are missing.")
     if not report.is_keyed:
         typer.echo(
-            "The seals were not checked: that needs the studio's key (--home). Without it, a chain made anew from end to end looks whole."
+            "Only the chain was checked. The seals need the studio's key (--home): a chain made anew from end to end looks whole without it"
+            + (", and the file's ending is not proven: lines may be missing that it says were never asked for." if report.ending else ".")
+        )
+    if report.ending == "unsealed":
+        typer.secho(
+            "NOT PROVEN: this is an export without a sealed ending, as older releases made them. Nothing tells whether lines are missing "
+            "at its end: export anew.",
+            fg="yellow",
         )
     for loss in report.losses:
         typer.secho(

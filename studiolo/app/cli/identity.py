@@ -100,6 +100,7 @@ def run(
 
     from studiolo.app.cli import metadata
 
+    _check_words(resource, command[0])
     found = _bound(home, resource, command[0][:100], seconds)
     try:
         with metadata.served(home, found) as address:
@@ -107,6 +108,14 @@ def run(
     finally:
         _unbound(home, resource, found["id"])
     raise typer.Exit(ended.returncode if ended.returncode >= 0 else 128 - ended.returncode)
+
+
+def _check_words(resource: str, program: str) -> None:
+    """Raise BadParameter for an option that we do not have: options of the program go through unread, ours stand before it."""
+    for word in (resource, program):
+        if word.startswith("-"):
+            told = f"there is no option '{word}': write studiolo identity run RESOURCE -- COMMAND, for instance run triage -- python job.py"
+            raise typer.BadParameter(told)
 
 
 # What would make a client sign in as somebody else before it asks for a managed identity.

@@ -136,15 +136,23 @@ class Control:
         return Listed([await self._shown(row, declared) for row in listed.rows], listed.next, listed.rows)
 
     async def operation(self, caller: Caller, operation_id: str) -> JsonObject:
-        """The status of a long operation, for whoever began it or may read its target."""
+        """The status of a long operation, for whoever began it or may read its target.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's and the caller may not know (code `OperationNotFound`).
+        """
         row = await self.store.operation(operation_id)
-        if row is None:
-            raise NotFound(f"There is no operation '{operation_id}'.", code="OperationNotFound")
-        begun_by = msgspec.json.decode(row.doc)["caller"]["oid"]
-        if begun_by != caller.oid:
-            target = row.target
-            await self.gate.require(caller, self.catalog.get(parse(target).type).permission("read"), target)
-        return status_of(row)
+        refused: Forbidden | None = None
+        if row is not None:
+            if msgspec.json.decode(row.doc)["caller"]["oid"] == caller.oid:
+                return status_of(row)
+            try:
+                await self.gate.require(caller, self.catalog.get(parse(row.target).type).permission("read"), row.target)
+            except Forbidden as fault:
+                refused = fault
+            else:
+                return status_of(row)
+        raise NotFound.withheld(f"There is no operation '{operation_id}'.", code="OperationNotFound", refused=refused)
 
     # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────
 

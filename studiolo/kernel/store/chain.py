@@ -17,6 +17,7 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.resource import PLATFORM
+from studiolo.kernel.store.head import Head
 from studiolo.kernel.store.port import CutRecord, Emit, Line
 
 BEGINNING: Final = bytes(32)
@@ -31,26 +32,6 @@ LINE_FIELDS: Final = Line._fields
 """The fields of a line, in the order in which they are stored and digested."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Head(msgspec.Struct, frozen=True):
-    """The newest line at a moment: its number, its digest (hexadecimal), and the seal of both."""
-
-    seq: int
-    digest: str
-    at: str
-    seal: str = ""
-
-    def sealed(self, key: bytes) -> Head:
-        """The same with its seal."""
-        return msgspec.structs.replace(self, seal=self._seal(key))
-
-    def holds(self, key: bytes) -> bool:
-        """Whether the seal was made with this key over these values."""
-        return hmac.compare_digest(self.seal.encode(), self._seal(key).encode())
-
-    def _seal(self, key: bytes) -> str:
-        return hmac.digest(key, b"studiolo record head" + _encode([self.seq, self.digest, self.at]), "sha256").hex()
 
 
 class Witness(Protocol):
@@ -156,10 +137,22 @@ def first_words(keeper: Keeper | None, newest: Line | None, witnessed: Line | No
         return _said(ADOPTED, "MadeBeforeSeals", {"through": newest.seq, "digest": newest.digest.hex()})
     found = newest.seq if newest is not None else 0
     if found < head.seq:
-        return _said(LOSS, "LinesMissing", {"found": found, "witnessed": head.seq})
+        return loss_words("LinesMissing", found, head.seq)
     if witnessed is not None and witnessed.digest.hex() != head.digest:
-        return _said(LOSS, "LinesReplaced", {"found": found, "witnessed": head.seq})
+        return loss_words("LinesReplaced", found, head.seq)
     return None
+
+
+def further_words(left: tuple[int, bytes], found: tuple[int, bytes]) -> Emit | None:
+    """What a record has to say whose newest line is not the one that was `left` a moment ago; None if lines were but added."""
+    if found[0] < left[0]:
+        return loss_words("LinesMissing", found[0], left[0])
+    return loss_words("LinesReplaced", found[0], left[0]) if found[0] == left[0] and found[1] != left[1] else None
+
+
+def loss_words(reason: str, found: int, witnessed: int) -> Emit:
+    """The line that tells that the record ended at `found`, where something else than the record knew of line `witnessed`."""
+    return _said(LOSS, reason, {"found": found, "witnessed": witnessed})
 
 
 def cut_words(write: CutRecord, last: Line) -> Emit:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from studiolo.kernel.store.head import Head
+
 ANY: Final = "*any*"
 """Write whatever is there."""
 ABSENT: Final = "*absent*"
@@ -210,8 +212,9 @@ class Watch(NamedTuple):
     strangers: int
 
 
-Companion = Callable[[Sequence[Write], Callable[[str, str], Entry | None]], Sequence[Write]]
-"""Given the writes of a commit, and a way to read entries as they are within it, what must be written along with them."""
+Companion = Callable[[Sequence[Write], Callable[[str, str], Entry | None], Callable[[], Head]], Sequence[Write]]
+"""Given the writes of a commit, a way to read entries as they are within it, and one to the record's head behind the lines
+that it adds: what must be written along with them, no lines."""
 
 
 class Lines(NamedTuple):

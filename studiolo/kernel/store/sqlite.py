@@ -18,7 +18,7 @@ from typing import NamedTuple
 from studiolo.kernel.faults import Fault, Stale, Unavailable
 from studiolo.kernel.request import CALLER, REQUEST_ID
 from studiolo.kernel.resource import PLATFORM
-from studiolo.kernel.store.chain import BEGINNING, Chain, Keeper, cut_words, first_words
+from studiolo.kernel.store.chain import BEGINNING, Chain, Keeper, cut_words, first_words, further_words
 from studiolo.kernel.store.migrate import migrate
 from studiolo.kernel.store.port import (
     ABSENT,
@@ -274,6 +274,9 @@ class SqliteStore:
         try:
             # Another process may have written to the file since.
             self._chain.return_to(execute("select seq, digest from record order by seq desc limit 1").fetchone() or (0, BEGINNING))
+            lost = further_words(before, self._chain.place)
+            if lost is not None:
+                execute(_ADD_LINE, self._chain.line(lost))
             self._look_for_strangers()
             outcomes.extend(map(self._written, group))
             self._own += 1
@@ -289,13 +292,17 @@ class SqliteStore:
     def _written(self, job: _Job) -> Fault | Sequence[Write]:
         if not all(map(self._holds, job.writes)):
             return Stale("The resource was changed or made by somebody else meanwhile; read it again and retry.")
-        writes = job.writes
+        writes, place = job.writes, self._chain.place
+        lines = [self._chain.line(write) for write in writes if isinstance(write, Emit)]
         try:
             for companion in self._companions:
-                if more := companion(job.writes, self._entry_within):
+                if more := companion(job.writes, self._entry_within, self._chain.head):
                     writes = [*writes, *more]
         except Fault as fault:
+            self._chain.return_to(place)
             return fault
+        for line in lines:
+            self._writer.execute(_ADD_LINE, line)
         for write in writes:
             self._perform(write)
         return writes
@@ -312,8 +319,6 @@ class SqliteStore:
 
     def _perform(self, write: Write) -> None:
         match write:
-            case Emit():
-                self._writer.execute(_ADD_LINE, self._chain.line(write))
             case CutRecord():
                 self._cut(write)
             case PutResource(row=row, facets=facets):

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from studiolo.kernel.store.chain import ADOPTED, BEGINNING, CUT, LOSS, Head, digest_of, seal_of
+from studiolo.kernel.store.chain import ADOPTED, BEGINNING, CUT, LOSS, digest_of, seal_of
+from studiolo.kernel.store.head import Head
 from studiolo.kernel.store.port import Line
 
 
@@ -29,7 +30,10 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, rename="camel"):
-    """What a look at a record came to. `finding` is the first broken line; None: every line is as it was written."""
+    """What a look at a record came to. `finding` is the first broken line; None: every line is as it was written.
+
+    `ending` says of an exported file whether its last line was proven: `sealed`, `unsealed`, `forged`, or `unchecked` without the key.
+    """
 
     lines: int = 0
     first: int = 0
@@ -40,6 +44,7 @@ class Report(msgspec.Struct, rename="camel"):
     losses: list[Loss] = []
     cut_through: int = 0
     unseen: int = 0
+    ending: str = ""
 
 
 class Verifier:
@@ -48,13 +53,23 @@ class Verifier:
     Args:
         key: the key of the seals; None checks the digests alone, which whoever may edit all lines can make anew.
         head: a head that was kept elsewhere.
+        keeper: where that was, for people.
         is_partial: lines of others were left out (an export by somebody who does not see all): gaps are counted, not refused.
         is_range: the lines begin somewhere on purpose.
     """
 
-    def __init__(self, key: bytes | None, head: Head | None = None, *, is_partial: bool = False, is_range: bool = False) -> None:
+    def __init__(
+        self,
+        key: bytes | None,
+        head: Head | None = None,
+        *,
+        keeper: str = "the head kept outside",
+        is_partial: bool = False,
+        is_range: bool = False,
+    ) -> None:
         self._key = key
         self._head = head
+        self._keeper = keeper
         self._is_partial = is_partial
         self._is_range = is_range
         self._report = Report(is_keyed=key is not None)
@@ -150,7 +165,7 @@ class Verifier:
                 self._cuts[through] = str(doc.get("digest", ""))
         head = self._head
         if head is not None and head.seq == line.seq and head.digest != line.digest.hex():
-            return "replaced", f"Line {line.seq} is another than the one that the head kept outside names."
+            return "replaced", f"Line {line.seq} is another than the one that {self._keeper} names."
         return None
 
     def _missing_at_the_start(self) -> Finding | None:
@@ -170,9 +185,8 @@ class Verifier:
             return Finding(report.last, "unsealed", f"No seal vouches for the lines up to {report.last}.")
         if head is None or self._is_partial or head.seq <= report.last:
             return None
-        return Finding(
-            report.last + 1, "missing", f"Lines {report.last + 1} to {head.seq} are missing from the end: the head kept outside names them."
-        )
+        gone = f"Line {head.seq} is" if head.seq == report.last + 1 else f"Lines {report.last + 1} to {head.seq} are"
+        return Finding(report.last + 1, "missing", f"{gone} missing from the end: {self._keeper} names line {head.seq}.")
 
 
 def _doc(line: Line) -> dict[str, Any]:

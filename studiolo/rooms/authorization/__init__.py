@@ -10,7 +10,7 @@ from typing import Final
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Store
-from studiolo.rooms.authorization.backends.seals import TREE, Seals, version_in
+from studiolo.rooms.authorization.backends.seals import SEALS, STATE, STATE_KEY, TREE, Seals, told_of_record, version_in
 from studiolo.rooms.authorization.backends.stored import StoredGrants
 from studiolo.rooms.authorization.backends.worlds import StoredWorlds
 from studiolo.rooms.authorization.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS, group_above, membership_of
@@ -31,6 +31,9 @@ from studiolo.wire.http import Route
 __all__ = [
     "MANAGEMENT_GROUPS",
     "MEMBERSHIPS",
+    "SEALS",
+    "STATE",
+    "STATE_KEY",
     "TREE",
     "Rights",
     "Room",
@@ -43,6 +46,7 @@ __all__ = [
     "open_rights",
     "open_seals",
     "room",
+    "told_of_record",
     "version_in",
 ]
 

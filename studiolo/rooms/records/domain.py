@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from studiolo.kernel.faults import Invalid, NotFound
+from studiolo.kernel.faults import Invalid
+from studiolo.kernel.record import MERGED, Repeats
 from studiolo.kernel.resource import JsonObject
 
 READ: Final = "Microsoft.Insights/eventtypes/values/Read"
@@ -37,6 +38,9 @@ class Wanted(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...] = ()
     limit: int = _USUAL
     oldest_first: bool = False
+
+
+_OF_EXPORTS: Final = frozenset({"since", "until", "$top", "$skiptoken", "api-version"})
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +81,20 @@ def wanted(query: Mapping[str, str], *, kinds: tuple[str, ...] = ()) -> Wanted:
     )
 
 
+def wanted_export(query: Mapping[str, str]) -> tuple[Wanted, str]:
+    """What a page of an export is asked for with, `since`, `until` and `$top`, and its `$skipToken`.
+
+    Raises:
+        Invalid: a parameter is malformed or none of these (code `InvalidQueryParameterValue`): an export leaves nothing else out.
+    """
+    asked = {name.lower(): value for name, value in query.items()}
+    other = next((name for name in asked if name not in _OF_EXPORTS), None)
+    if other is not None:
+        raise _bad(other, "left away: an export takes 'since' and 'until' alone")
+    token = asked.pop("$skiptoken", "")
+    return wanted({"$top": str(_MOST), **asked}), token
+
+
 def shown(line: Any) -> JsonObject:
     """A line (`store.Line`) with all that is needed to check it: bytes in hexadecimal, the document as the text that was digested."""
     return {
@@ -88,16 +106,22 @@ def shown(line: Any) -> JsonObject:
     }
 
 
-def explained(line: Any, *, is_for_the_refused: bool) -> JsonObject:
-    """A decision for people. Who was refused sees what the refusal said and no more."""
+def explained(line: Any, repeats: Repeats, *, is_for_the_refused: bool) -> JsonObject:
+    """A decision for people. Who was refused sees what the refusal said and no more.
+
+    A line that `isMerged` tells of several refusals and of none what it was; any other of one, or of some that were alike.
+    """
     doc = msgspec.json.decode(line.doc)
+    is_merged = line.id.startswith(MERGED)
     found: JsonObject = {
         "id": f"/providers/Studiolo.Access/decisions/{line.id}",
         "name": line.id,
         "type": "Studiolo.Access/decisions",
         "at": line.at,
         "line": line.seq,
-        "request": {"id": line.request, "method": doc.get("method"), "path": doc.get("path")},
+        "isMerged": is_merged,
+        "refusals": {"count": repeats.more + 1, "first": line.at, "last": repeats.last},
+        "request": {"id": None if is_merged else line.request, "method": doc.get("method"), "path": doc.get("path")},
         "error": {"code": doc.get("code"), "message": doc.get("message")},
         "allowed": False,
     }
@@ -115,11 +139,6 @@ def explained(line: Any, *, is_for_the_refused: bool) -> JsonObject:
         "recordVersion": line.version,
         "explanation": doc.get("explanation") or {},
     }
-
-
-def absent(id_: str) -> NotFound:
-    """What there is to say of a decision that is not there, or not for the caller."""
-    return NotFound(f"There is no decision '{id_[:64]}', it was cut for its age, or it is not yours to read.", code="DecisionNotFound")
 
 
 def _number(asked: Mapping[str, str], name: str, usual: int, most: int) -> int:

@@ -368,3 +368,29 @@ async def test_an_operator_can_accept_the_rows_as_they_are(world: Studio, tmp_pa
     assert await fresh_before(world) == before
     again = await open_node(tmp_path)
     await again.close()
+
+
+# ── the lines that tell of changes ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def reopened(path: Path) -> list[str]:
+    """What the record says of itself after two more starts."""
+    for _ in range(2):
+        store = SqliteStore(path)
+        await Seals(store, await KeyRing(store, b"k" * 32).data_key("authorization")).open()
+        await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        return [row[0] for row in connection.execute("select reason from record where kind = 'loss'")]
+
+
+@pytest.mark.parametrize(("cut", "told"), [(0, []), (1, ["RightsNewer"]), (3, ["RightsNewer"])])
+async def test_a_start_tells_that_lines_of_rights_in_force_were_cut_off_the_record(
+    studio: Studio, tmp_path: Path, cut: int, told: list[str]
+) -> None:
+    ada = await studio.user(1)
+    for number, scope in enumerate((HERE, GROUP, THING)):
+        await studio.assign(100 + number, ada.oid, READER, scope)
+    with closing(sqlite3.connect(tmp_path / "studiolo.db")) as edited:
+        edited.execute("delete from record where seq > (select max(seq) from record) - ?", (cut,))
+        edited.commit()
+    assert await reopened(tmp_path / "studiolo.db") == told

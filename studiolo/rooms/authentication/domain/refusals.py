@@ -48,7 +48,7 @@ def unknown_resource(resource: str, tenant: str) -> Invalid:
 def unknown_client(client: str, tenant: str) -> Invalid:
     """No application has this client id, or none that has a service principal here."""
     text = f"Application with identifier '{client[:100]}' was not found in the directory '{tenant}'."
-    return Invalid(text, code="unauthorized_client", info={"aadsts": 700016})
+    return refused(text, code="unauthorized_client", aadsts=700016)
 
 
 def missing_secret() -> Unauthenticated:
@@ -75,7 +75,7 @@ def expired_secret(client: str) -> Unauthenticated:
 
 def disabled_client(client: str) -> Invalid:
     """The service principal was switched off."""
-    return Invalid(f"Application '{client}' is disabled.", code="unauthorized_client", info={"aadsts": 7000112})
+    return refused(f"Application '{client}' is disabled.", code="unauthorized_client", aadsts=7000112)
 
 
 def wrong_assertion(client: str, why: str) -> Unauthenticated:
@@ -111,7 +111,7 @@ def unknown_scope(scope: str) -> Invalid:
 def dead_refresh_token() -> Invalid:
     """No refresh token, or one that was taken back or has ended."""
     text = "The refresh token is not valid: it expired, was revoked, or is another client's. Sign in again."
-    return Invalid(text, code="invalid_grant", info={"aadsts": 70043})
+    return refused(text, code="invalid_grant", aadsts=70043)
 
 
 def reused_refresh_token() -> Invalid:
@@ -119,30 +119,30 @@ def reused_refresh_token() -> Invalid:
     text = (
         "The refresh token was used before, so somebody else may hold a copy: everything that was given with it is revoked. Sign in again."
     )
-    return Invalid(text, code="invalid_grant", info={"aadsts": 50089})
+    return refused(text, code="invalid_grant", aadsts=50089)
 
 
 def bad_code() -> Invalid:
     """No authorization code, or one that has ended or is another client's."""
     text = "The provided authorization code is invalid or has expired."
-    return Invalid(text, code="invalid_grant", info={"aadsts": 70008})
+    return refused(text, code="invalid_grant", aadsts=70008)
 
 
 def reused_code() -> Invalid:
     """An authorization code that was redeemed before."""
     text = "OAuth2 Authorization code was already redeemed; what was given for it is revoked. Sign in again."
-    return Invalid(text, code="invalid_grant", info={"aadsts": 54005})
+    return refused(text, code="invalid_grant", aadsts=54005)
 
 
 def bad_verifier() -> Invalid:
     """The proof key of the code does not fit (RFC 7636)."""
     text = "The Code_Verifier does not match the code_challenge supplied in the authorization request."
-    return Invalid(text, code="invalid_grant", info={"aadsts": 501481})
+    return refused(text, code="invalid_grant", aadsts=501481)
 
 
 def bad_assertion(why: str) -> Invalid:
     """The token on whose behalf somebody acts proves nothing."""
-    return Invalid(f"AssertionFailed: the assertion is not accepted: {why}.", code="invalid_grant", info={"aadsts": 500131})
+    return refused(f"AssertionFailed: the assertion is not accepted: {why}.", code="invalid_grant", aadsts=500131)
 
 
 def no_leave(client: str, resource: str) -> Invalid:
@@ -151,7 +151,14 @@ def no_leave(client: str, resource: str) -> Invalid:
         f"The application '{client}' may not use '{resource[:200]}' on behalf of its users: whoever administers it adds the resource to "
         "its 'delegatedResources'."
     )
-    return Invalid(text, code="invalid_grant", info={"aadsts": 65001, "suberror": "consent_required"})
+    return refused(text, code="invalid_grant", aadsts=65001, suberror="consent_required")
+
+
+def refused(text: str, *, code: str, **info: int | str) -> Invalid:
+    """What RFC 6749 answers with 400 though it tells somebody no: it stands in the record like every other refusal."""
+    fault = Invalid(text, code=code, info=dict(info))
+    fault.is_refusal = True
+    return fault
 
 
 def no_consent(client: str, resource: str) -> Invalid:

@@ -5,6 +5,9 @@ groups, service principals, roles, assignments, deny assignments, and the tree: 
 has a seal: a MAC over the row and the version at which it was written. The state holds the version, and for each type the
 version of its last change, the number of rows and the sum of their seals, under a MAC of its own: a row that was removed,
 put back or replaced by an older one makes the sum wrong. The key is in the key ring, not in the database.
+
+The state also names the line of the record that tells of its last change, so that the lines of changes that are in force
+cannot be cut off the record's end: a start that misses that line says so on the record.
 """
 
 from __future__ import annotations
@@ -21,7 +24,22 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Conflict, Stale, Unavailable
 from studiolo.kernel.principals import GROUPS, SERVICE_PRINCIPALS, USERS
-from studiolo.kernel.store.port import ABSENT, DropEntry, DropResource, DropSpace, Entry, PutEntry, PutResource, Row, Store, Write
+from studiolo.kernel.store.chain import LOSS, loss_words
+from studiolo.kernel.store.head import Head
+from studiolo.kernel.store.port import (
+    ABSENT,
+    DropEntry,
+    DropResource,
+    DropSpace,
+    Emit,
+    Entry,
+    Lines,
+    PutEntry,
+    PutResource,
+    Row,
+    Store,
+    Write,
+)
 from studiolo.rooms.authorization.domain.management import MANAGEMENT_GROUPS, MEMBERSHIPS
 from studiolo.rooms.authorization.domain.roles import DENY_ASSIGNMENTS, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS
 from studiolo.rooms.authorization.ports import Standing
@@ -57,6 +75,7 @@ class _State(msgspec.Struct):
     mac: str = ""
     covers: list[str] | None = None
     changed: dict[str, int] = {}
+    record: Head | None = None
 
 
 _seal = msgspec.json.Decoder(_Seal).decode
@@ -87,9 +106,11 @@ class Seals:
         """
         entry = await self._store.entry(STATE, STATE_KEY)
         if entry is not None or await self._has_rows():
-            lacking = _lacking(self._read(entry))
+            state = self._read(entry)
+            lacking = _lacking(state)
             if lacking:
                 raise _outdated(lacking)
+            await self._tell_loss(state)
         else:
             with suppress(Stale):  # another process began it
                 await self._store.commit(PutEntry(STATE, self._sealed_state(_State(1, {}, {})), expect=ABSENT))
@@ -104,7 +125,9 @@ class Seals:
         The version goes on from the present one, or begins anew where that is not believed.
         """
         try:
-            state = _State(self._read(await self._store.entry(STATE, STATE_KEY)).version + 1, {}, {})
+            before = self._read(await self._store.entry(STATE, STATE_KEY))
+            await self._tell_loss(before)
+            state = _State(before.version + 1, {}, {}, record=before.record)
         except Unavailable:
             state = _State(int(clock.now().timestamp()), {}, {})
         await self._store.commit(DropSpace(SEALS))
@@ -119,6 +142,7 @@ class Seals:
             Unavailable: what was sealed does not hold (code `AuthorizationStoreDamaged`).
         """
         state = self._read(await self._store.entry(STATE, STATE_KEY))
+        await self._tell_loss(state)
         lacking = _lacking(state)
         for type_name in sorted(SEALED.difference(lacking)):
             if await self._rows_in(type_name, state) is None:
@@ -129,6 +153,17 @@ class Seals:
             state.version += 1
             await self._cover(state, lacking)
         return {type_name: state.counts.get(type_name, 0) for type_name in lacking}
+
+    async def _tell_loss(self, state: _State) -> None:
+        """Say on the record that it lacks the line by which rights were last changed; the state names what says so from then on."""
+        named = state.record
+        if named is None:
+            return
+        for line in await self._store.lines(Lines(after=named.seq - 1, limit=1)):
+            if line.seq > named.seq or line.digest.hex() == named.digest:  # older lines go for their age
+                return
+        await self._store.commit(loss_words("RightsNewer", self._store.head()[0], named.seq))
+        state.record = self._read(await self._store.entry(STATE, STATE_KEY)).record
 
     async def _has_rows(self) -> bool:
         for type_name in SEALED:
@@ -267,12 +302,14 @@ class Seals:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _along(self, writes: Sequence[Write], entry: Callable[[str, str], Entry | None]) -> Sequence[Write]:
+    def _along(self, writes: Sequence[Write], entry: Callable[[str, str], Entry | None], head: Callable[[], Head]) -> Sequence[Write]:
         touching = [write for write in writes if isinstance(write, PutResource | DropResource) and _type_of(write) in SEALED]
         if not touching:
-            return ()
+            tells_loss = any(isinstance(write, Emit) and write.kind == LOSS for write in writes)
+            return [self._renamed(self._read(entry(STATE, STATE_KEY)), head())] if tells_loss else ()
         state = self._believed(entry(STATE, STATE_KEY))
         state.version += 1
+        state.record = head()
         seals: dict[str, PutEntry | DropEntry] = {}
         for write in touching:
             type_name, key = _type_of(write), write.row.key if isinstance(write, PutResource) else write.key
@@ -287,6 +324,12 @@ class Seals:
             else:
                 seals[key] = DropEntry(SEALS, key)
         return [*seals.values(), PutEntry(STATE, self._sealed_state(state))]
+
+    def _renamed(self, state: _State, record: Head) -> PutEntry:
+        """The same state, which names another line."""
+        state.record = record
+        state.mac = self._state_mac(state)
+        return PutEntry(STATE, Entry(STATE_KEY, str(state.version), _encode(state)))
 
     def _sealed_row(self, row: Row, version: int) -> PutEntry:
         return PutEntry(SEALS, Entry(row.key, str(version), _encode(_Seal(version, self._row_mac(row, version)))))
@@ -313,11 +356,29 @@ class Seals:
         # The words differ, so that what was left out of an older one cannot be added to it.
         if state.covers is None:
             return self._mac(b"state", _encode([state.version, state.counts, state.sums]))
-        return self._mac(b"covering state", _encode([state.version, state.counts, state.sums, state.covers, state.changed]))
+        told = [state.version, state.counts, state.sums, state.covers, state.changed]
+        if state.record is None:
+            return self._mac(b"covering state", _encode(told))
+        return self._mac(b"recorded state", _encode([*told, state.record]))
 
     def _mac(self, *parts: bytes) -> str:
         text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
         return hmac.digest(self._key, text, "sha256").hex()
+
+
+def told_of_record(doc: bytes, newest_seal: int) -> Head | None:
+    """The head that a stored state names, for whoever looks at a database without its keys; None for one of an older release.
+
+    A state that does not hold is for `Seals` to find out; here counts that no sealed row (`newest_seal`) is newer than it says.
+
+    Raises:
+        ValueError: it cannot be read, or rows are newer.
+    """
+    state = _state(doc)
+    if newest_seal > state.version:
+        msg = f"rights were changed at version {newest_seal}, and the standing of rights says {state.version}"
+        raise ValueError(msg)
+    return state.record
 
 
 def version_in(writes: Sequence[Write]) -> int | None:

@@ -35,6 +35,8 @@ _SHORT: Final = "iam.device-short-codes"
 _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels, so that no code is a word; 20^9 of them
 _LENGTH: Final = 9
 _MOST_OPEN: Final = 10_000
+_REFUSED: Final = frozenset({"bad_verification_code", "authorization_declined"})
+"""Answers that tell a program no; the others tell it to ask again, or to begin anew."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -216,6 +218,8 @@ class DeviceCode:
 
 
 def _answer(code: str, text: str, number: int) -> Invalid:
+    if code in _REFUSED:
+        return refusals.refused(text, code=code, aadsts=number)
     return Invalid(text, code=code, info={"aadsts": number})
 
 

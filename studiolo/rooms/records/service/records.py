@@ -12,10 +12,12 @@ import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Fault
+from studiolo.kernel.record import REPEATS, Recorder, Repeats
 from studiolo.kernel.resource import PLATFORM, Caller, JsonObject
-from studiolo.kernel.store.chain import Head, Keeper
+from studiolo.kernel.store.chain import Keeper
+from studiolo.kernel.store.head import Head
 from studiolo.kernel.store.port import CutRecord, Emit, Entry, Line, Lines, PutEntry, Store
-from studiolo.rooms.records.domain import WRITE_RETENTION, Retention, Wanted, absent
+from studiolo.rooms.records.domain import WRITE_RETENTION, Retention, Wanted
 from studiolo.rooms.records.ports import Grantors
 
 _SPACE: Final = "records"
@@ -29,8 +31,9 @@ _log = logging.getLogger(__name__)
 class Records:
     """The use cases of the record."""
 
-    def __init__(self, store: Store, keeper: Keeper, grantors: Grantors) -> None:
+    def __init__(self, store: Store, recorder: Recorder, keeper: Keeper, grantors: Grantors) -> None:
         self._store = store
+        self._recorder = recorder
         self._keeper = keeper
         self._grantors = grantors
 
@@ -42,9 +45,9 @@ class Records:
         under = "" if scope == "/" else scope.lower()
         after, before = wanted.after, wanted.before
         if wanted.oldest_first and wanted.since:
-            after = max(after, await self._last_before(wanted.since))
+            after = max(after, await self.last_before(wanted.since))
         elif not wanted.oldest_first and wanted.until:
-            edge = await self._last_before(wanted.until) + 1
+            edge = await self.last_before(wanted.until) + 1
             before = min(before, edge) if before else edge
         found: list[Line] = []
         for _ in range(0, _MOST_LOOKED_AT, _BATCH):
@@ -62,7 +65,7 @@ class Records:
             after, before = (lines[-1].seq, before) if wanted.oldest_first else (after, lines[-1].seq)
         return found, after if wanted.oldest_first else before
 
-    async def _last_before(self, moment: str) -> int:
+    async def last_before(self, moment: str) -> int:
         """The number of the last line that is older than a moment; lines are in the order of time."""
         low, high = 0, self._store.head()[0]
         while low < high:
@@ -74,12 +77,21 @@ class Records:
                 high = middle - 1
         return low
 
-    async def decision(self, id_: str) -> Line:
-        """The line of a decision. Raises NotFound (code `DecisionNotFound`)."""
-        found = await self._store.line(id_.lower())
-        if found is None:
-            raise absent(id_)
-        return found
+    async def decision(self, id_: str) -> Line | None:
+        """The line of a decision; None if there is none, or none any more."""
+        return await self._store.line(id_.lower())
+
+    async def repeats(self, line: Line) -> Repeats:
+        """How many more refusals share a decision's line. A crash within the two seconds that follow it loses the number."""
+        found = self._recorder.repeats(line.id)
+        if found is not None:
+            return found
+        asked = Lines(after=line.seq, kinds=(REPEATS,), caller=line.caller, limit=_BATCH)
+        for later in await self._store.lines(asked):
+            doc = msgspec.json.decode(later.doc)
+            if doc["of"] == line.id:
+                return Repeats(doc["count"], doc.get("last", later.at))
+        return Repeats(0, line.at)
 
     async def grantors(self, line: Line) -> Sequence[JsonObject]:
         """Which roles would have allowed what was refused, and who could give them; nothing where nobody was proven."""

@@ -1,0 +1,1 @@
+"""The use cases of the record: pages and decisions, exports."""
