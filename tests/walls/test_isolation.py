@@ -128,6 +128,7 @@ def test_nothing_comes_through_by_any_route(tmp_path: Path) -> None:
         assert told["refused"] > 4000
         assert {"session cookie", "managed identity's token", "signature of one's own blob"} <= set(told["attackers"])
         assert len({line["route"] for line in told["lines"]}) > told["servedRoutes"] + told["servedTypes"] * 4
-        without = {line["route"] for line in told["lines"] if line["control"] == "none"}
-        assert without == {each["route"] for each in told["notTried"] if each["attempts"] and not each["identities"]}
+        unproven = {line["route"] for line in told["lines"] if line["control"] == "none" and line["answered"] < line["attempts"]}
+        assert unproven <= {each["route"] for each in told["notTried"]}
+        assert not any(line["refused"] for line in told["lines"] if line["control"] == "none")
         assert not left(server)
