@@ -239,11 +239,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     resources = Resources()
     place = settings.url.partition("://")[2]
     actions = ServedActions()
-    seals = await authorization.open_seals(store, ring)
-    tree = ScopeTree(store, seals)
-    await tree.load()
-    outbound, audiences = GuardedOutbound(settings.providers), _audiences(settings.url)
-    identity = await open_identity(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
+    identity = await _identity(settings, store, ring, actions)
     people = identity.authentication
     recorder = Recorder(store)
     gate = Gate(identity.rights.grants, recorder)
@@ -294,6 +290,14 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         kept,
         record,
     )
+
+
+async def _identity(settings: Settings, store: Store, ring: KeyRing, actions: ServedActions) -> Identity:
+    seals = await authorization.open_seals(store, ring)
+    tree = ScopeTree(store, seals)
+    await tree.load()
+    outbound, audiences = GuardedOutbound(settings.providers), _audiences(settings.url)
+    return await open_identity(store, ring, seals, audiences, settings.url, outbound, heirs=tree, known_actions=actions)
 
 
 async def _template_room(settings: Settings, store: Store, ring: KeyRing, resources: Resources, tenant: str) -> templates.Room:

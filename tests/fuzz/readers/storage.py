@@ -99,7 +99,7 @@ def batch_body(raw: bytes) -> None:
         address(part.raw_path)
         return Answer(202)
 
-    whole = batch.Batch(cast("Any", None), answer)
+    whole = batch.Batch(cast("Any", None), answer, lambda fault, _: Answer(429, fault.message.encode()))
     asked = call(method="POST")
     for _, part in batch._parts(body, boundary.decode("latin-1").strip() or "b"):
         assert isinstance(part, str)
