@@ -216,6 +216,8 @@ ROUTES: Final[Mapping[str, Example]] = {
     f"record GET {_AUDIT}/head": _FILTERED,
     f"record GET {_AUDIT}/lines": _FILTERED,
     f"record GET {_AT}{_AUDIT}/lines": _PLAIN,
+    f"record GET {_AUDIT}/export": _FILTERED,
+    f"record GET {_AT}{_AUDIT}/export": _PLAIN,
     f"record GET {_AUDIT}/retention": _FILTERED,
     f"record PUT {_AUDIT}/retention": Example(body=b'{"days":{retention}}'),
     f"record GET {_ACCESS}/decisions": _FILTERED,

@@ -133,6 +133,7 @@ def _people() -> dict[str, Thing]:
             f"{_DIRECTORY}/servicePrincipals/{{it}}",
             {"properties": {"displayName": "{secret}", "appId": "{applications}"}},
             named,
+            {"revokeTokens": Act()},
             spare_body={"properties": {"appId": "{application_of_spare}"}},
             is_guid=True,
         ),

@@ -17,12 +17,14 @@ from studiolo.app.isolation.attacks import Form, filled
 from studiolo.app.isolation.things import THINGS, Thing, word_of
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Fault
+from studiolo.kernel.record import MERGED
 from studiolo.kernel.resource import JsonObject
 
 PREFIX: Final = "isolation-probe"
 _ML: Final = "Microsoft.MachineLearningServices/workspaces"
 _OTHERWISE: Final = str.maketrans("0123456789abcdef", "123456789abcdef0")
-_GUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+# The id of a line that tells of several refusals begins with a word: which one a refusal gets depends on how many there were before it.
+_GUID: Final = rf"(?:{MERGED})?[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}"
 _TIMES: Final = r"\d{4}-\d\d-\d\d[T ][0-9:.]+Z?|\w{3}, \d\d \w{3} \d{4} [0-9:]{8} GMT"
 # How much of a name's end tells it from that of something absent.
 _TOLD_BY: Final = 8
