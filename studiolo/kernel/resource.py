@@ -269,6 +269,8 @@ class ResourceType:
     creates_with_ok: bool = False
     # Attributes of the authorization specification (section 6) that this type's calls carry: (request, resource).
     attributes: Callable[[Change], tuple[JsonObject, JsonObject]] | None = None
+    # The resource's attributes that its id alone tells: every call on it carries them, reads and actions too.
+    placed: Callable[[ResourceId], JsonObject] | None = None
     # The name that permissions are made from where it is not the type's own (resource groups).
     permission_name: str | None = None
     # Actions that `demands` asks for beyond those that follow from types and verbs.

@@ -14,6 +14,8 @@ DENIES = "/providers/Microsoft.Authorization/denyAssignments"
 NAME = "@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name]"
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 DEPLOYS = "Microsoft.Resources/deployments/*"
+ACCOUNT = "@Resource[Microsoft.Storage/storageAccounts:name]"
+CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 GIVE = "Microsoft.Authorization/roleAssignments/write"
 
 
@@ -170,6 +172,22 @@ def test_an_owner_is_refused_each_verb_on_what_makes_a_projects_wall(studio: Stu
     ):
         assert studio.directory(verb, principal, body).code == "DenyAssignmentAuthorizationFailed"
     assert studio.arm("DELETE", project["id"]).status in (200, 202, 204)  # the platform takes its own back
+
+
+def test_every_call_on_a_container_carries_its_name_and_its_accounts(studio: Studio) -> None:
+    account = studio.arm("GET", studio.hub()["id"]).json()["properties"]["storageAccount"]
+    containers = f"{account}/blobServices/default/containers"
+    keeper = studio.person()
+    role = {"roleName": unique("keeps"), "permissions": [{"actions": [f"{CONTAINERS}/{verb}" for verb in ("read", "write", "delete")]}]}
+    made = studio.arm("PUT", f"{studio.group}{ROLES}/{uuid.uuid4()}", {"properties": {**role, "assignableScopes": [studio.group]}})
+    condition = f"{NAME} StringStartsWith 'team-' AND {ACCOUNT} StringEquals '{account.rpartition('/')[2]}'"
+    studio.grant(keeper.oid, made.json()["id"], account, condition=condition)
+    for name, expected in (("team-1", (201, 200, 200)), ("other", (403, 403, 403))):
+        found = [
+            studio.arm(verb, f"{containers}/{name}", body, by=keeper).status
+            for verb, body in (("PUT", {}), ("GET", None), ("DELETE", None))
+        ]
+        assert tuple(found) == expected
 
 
 # ── conditions that are hardly meant ─────────────────────────────────────────────────────────────────────────────

@@ -447,6 +447,8 @@ class Control:
         request: JsonObject | None = None,
         resource: JsonObject | None = None,
     ) -> Granted:
+        if declared.placed is not None:
+            resource = {**declared.placed(id_), **(resource or {})}
         return await self.gate.require(caller, declared.permission(verb), id_.text, request=request, resource=resource)
 
     async def _shown(self, row: Row, declared: ResourceType) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from studiolo.kernel.access.names import CONTAINER_NAME
+from studiolo.kernel.access.names import ACCOUNT_IS_HNS, ACCOUNT_NAME, CONTAINER_NAME
+from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.resource import Action, Change, Draft, JsonObject, Resource, ResourceType
 from studiolo.rooms.blobs.domain import resources
 from studiolo.rooms.blobs.schema import arm
@@ -50,7 +51,7 @@ def types(service: StorageResources) -> list[ResourceType]:
             retire=service.retire_container,
             view=service.view_container,
             parent_draft=_service_draft,
-            attributes=_attributes,
+            placed=_placed,
             name_pattern=r"^(\$root|\$web|[a-z0-9](-?[a-z0-9])+)$",
         ),
     ]
@@ -62,5 +63,5 @@ def _service_draft(change: Change, parent: Resource | None) -> Draft | None:
     return None if parent is not None else Draft()
 
 
-def _attributes(change: Change) -> tuple[JsonObject, JsonObject]:
-    return {}, {CONTAINER_NAME: change.id.name}
+def _placed(container: ResourceId) -> JsonObject:
+    return {ACCOUNT_NAME: container.names[0], ACCOUNT_IS_HNS: False, CONTAINER_NAME: container.name}
