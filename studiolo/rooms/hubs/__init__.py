@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import ResourceType
-from studiolo.rooms.hubs.domain import heir_of, reach_of
+from studiolo.rooms.hubs.domain.kinds import heir_of, reach_of
 from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Keys, Resources
 from studiolo.rooms.hubs.provider import workspaces
 from studiolo.rooms.hubs.service import WorkspaceService

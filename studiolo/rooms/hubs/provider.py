@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from studiolo.kernel.access.names import GIVES_ROLES
 from studiolo.kernel.resource import Action, Resource, ResourceType
-from studiolo.rooms.hubs import domain, schema
+from studiolo.rooms.hubs import schema
+from studiolo.rooms.hubs.domain import admission, kinds, rights
 from studiolo.rooms.hubs.service import WorkspaceService
 
 
@@ -14,21 +15,21 @@ def _facets(workspace: Resource) -> Iterable[str]:
     """A project is found by its hub, and every workspace by its GUID and its name."""
     hub = workspace.properties.get("hubResourceId")
     if hub:
-        yield domain.by_hub(hub)
-    yield domain.by_guid(workspace.properties["workspaceId"])
-    yield domain.by_name(workspace.name)
+        yield kinds.by_hub(hub)
+    yield kinds.by_guid(workspace.properties["workspaceId"])
+    yield kinds.by_name(workspace.name)
 
 
 def workspaces(service: WorkspaceService) -> ResourceType:
     """Hubs, projects and plain workspaces: one type, three kinds."""
     return ResourceType(
-        name=domain.TYPE,
+        name=kinds.TYPE,
         about="Hubs, projects and plain workspaces (kinds Hub, Project, Default).",
         schema=schema.WorkspaceProperties,
-        admit=domain.admit,
-        needs=domain.needs,
-        making=domain.making,
-        demands=domain.demands,
+        admit=admission.admit,
+        needs=admission.needs,
+        making=rights.making,
+        demands=rights.demands,
         guard=service.guard,
         provision=service.provision,
         retire_first=service.retire_projects,
@@ -37,12 +38,12 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         facets=_facets,
         shows=lambda workspace, query: not query.get("kind") or (workspace.kind or "").lower() in query["kind"].lower().split(","),
         further_actions=(
-            *(f"{domain.TYPE}/hubs/{verb}" for verb in ("write", "delete")),
-            *domain.JOIN,
-            domain.ASSIGN_IDENTITY,
+            *(f"{kinds.TYPE}/hubs/{verb}" for verb in ("write", "delete")),
+            *rights.JOIN,
+            rights.ASSIGN_IDENTITY,
             GIVES_ROLES,
-            domain.UNDENIES,
-            domain.DESTROY_KEYS,
+            rights.UNDENIES,
+            rights.DESTROY_KEYS,
         ),
         actions=(
             Action("diagnose", service.diagnose),

@@ -11,7 +11,7 @@ from studiolo.kernel.faults import Conflict, NotFound
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import PLATFORM, Change, Cleared, Invocation, JsonObject, Resource, Step
-from studiolo.rooms.hubs import domain
+from studiolo.rooms.hubs.domain import kinds, names, rights
 from studiolo.rooms.hubs.ports import Containers, Defaults, Identities, Keys, Resources
 
 _ROLES = "Microsoft.Authorization/roleDefinitions"
@@ -54,11 +54,11 @@ class WorkspaceService:
             Forbidden: the caller may not.
         """
         old = change.old
-        after = domain.reach_of(change.new.properties)
-        if change.is_delete or old is None or after == domain.reach_of(old.properties):
+        after = kinds.reach_of(change.new.properties)
+        if change.is_delete or old is None or after == kinds.reach_of(old.properties):
             return Cleared()
         projects = [project.id for project in await self.projects(old)]
-        for demand in domain.reaching(old.id, projects, is_on=after == domain.REACHES["projects"]):
+        for demand in rights.reaching(old.id, projects, is_on=after == kinds.REACHES["projects"]):
             await self._gate.demand(change.caller, demand)
         return Cleared()
 
@@ -67,21 +67,21 @@ class WorkspaceService:
 
         Whoever makes a workspace is its Owner (census HUB-10, RBAC); whoever changes one gains nothing by it.
         """
-        if workspace.kind != domain.PROJECT:
+        if workspace.kind != kinds.PROJECT:
             workspace = await self._with_dependents(workspace)
         workspace = await self._with_identity(workspace)
         await self.keys.prepare(workspace)
-        if workspace.kind != domain.PROJECT:
+        if workspace.kind != kinds.PROJECT:
             await self.keys.guard(workspace)
         if not step.caller.is_platform and workspace.properties["provisioningState"] == "Creating":
             await self._grant(workspace.id, step.caller.oid, step.caller.kind, _OWNER)
-        if workspace.kind == domain.HUB:
+        if workspace.kind == kinds.HUB:
             await self._grant_self(workspace, _AI_ADMINISTRATOR)
             return workspace
         await self._grant_self(workspace, _DATA_SCIENTIST)
         account = await self.storage_account(workspace)
         await self._grant_storage(workspace, account)
-        for name in domain.container_names(workspace.properties["workspaceId"]):
+        for name in names.container_names(workspace.properties["workspaceId"]):
             await self._containers.ensure(account, name)
         await self._defaults.furnish(workspace)
         return workspace
@@ -92,12 +92,12 @@ class WorkspaceService:
         Raises:
             NotFound: the hub is gone (code `HubNotFound`).
         """
-        if workspace.kind != domain.PROJECT:
-            return domain.storage_of(workspace)
+        if workspace.kind != kinds.PROJECT:
+            return names.storage_of(workspace)
         hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
         if hub is None:
             raise NotFound(f"The hub of '{workspace.name}', '{workspace.properties['hubResourceId']}', is gone.", code="HubNotFound")
-        return domain.storage_of(hub)
+        return names.storage_of(hub)
 
     async def _with_dependents(self, workspace: Resource) -> Resource:
         """Make the storage account and the vault that the caller did not name (census HUB-04)."""
@@ -106,7 +106,7 @@ class WorkspaceService:
             ("storageAccount", "Microsoft.Storage/storageAccounts", "st", {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}}),
             ("keyVault", "Microsoft.KeyVault/vaults", "kv", {"properties": {"enableRbacAuthorization": True}}),
         ):
-            id_ = domain.dependent_id(workspace, kind, prefix)
+            id_ = names.dependent_id(workspace, kind, prefix)
             if member in workspace.properties or id_ is None:
                 continue
             await self._resources.ensure(PLATFORM, id_, {"location": workspace.location, "tags": {"madeFor": workspace.name}, **body})
@@ -128,12 +128,12 @@ class WorkspaceService:
     async def _grant_storage(self, workspace: Resource, account: ResourceId) -> None:
         principal = (workspace.identity or {}).get("principalId")
         if principal:
-            condition = domain.storage_condition(workspace.properties["workspaceId"])
+            condition = names.storage_condition(workspace.properties["workspaceId"])
             await self._grant(account, principal, "ServicePrincipal", _BLOB_CONTRIBUTOR, condition)
 
     async def _grant(self, scope: ResourceId, principal: str, principal_type: str, role: str, condition: str | None = None) -> None:
         """Write one role assignment; the same grant has the same name, so that writing it again changes nothing."""
-        id_ = scope.extension("Microsoft.Authorization/roleAssignments", domain.assignment_name(scope.key, principal, role))
+        id_ = scope.extension("Microsoft.Authorization/roleAssignments", names.assignment_name(scope.key, principal, role))
         properties: JsonObject = {
             "roleDefinitionId": f"/subscriptions/{self._subscription}/providers/{_ROLES}/{role}",
             "principalId": principal,
@@ -156,7 +156,7 @@ class WorkspaceService:
     async def retire(self, workspace: Resource, step: Step) -> None:
         """Take back what `provision` gave. Storage accounts and vaults stay: they can hold more than this workspace's things."""
         del step
-        if workspace.kind != domain.HUB:
+        if workspace.kind != kinds.HUB:
             await self._defaults.clear(workspace)
             with suppress(NotFound):  # its hub is gone, and the account with it
                 account = await self._resources.find(await self.storage_account(workspace))
@@ -168,16 +168,16 @@ class WorkspaceService:
 
     async def projects(self, hub: Resource) -> list[Resource]:
         """The projects of a hub."""
-        return list(await self._resources.by_facet(domain.TYPE, domain.by_hub(hub.id.key))) if hub.kind == domain.HUB else []
+        return list(await self._resources.by_facet(kinds.TYPE, kinds.by_hub(hub.id.key))) if hub.kind == kinds.HUB else []
 
     async def by_guid(self, workspace_id: str) -> Resource | None:
         """The workspace with this GUID."""
-        found = await self._resources.by_facet(domain.TYPE, domain.by_guid(workspace_id))
+        found = await self._resources.by_facet(kinds.TYPE, kinds.by_guid(workspace_id))
         return found[0] if found else None
 
     async def by_name(self, name: str) -> Resource | None:
         """The workspace with this name, if only one has it."""
-        found = await self._resources.by_facet(domain.TYPE, domain.by_name(name))
+        found = await self._resources.by_facet(kinds.TYPE, kinds.by_name(name))
         return found[0] if len(found) == 1 else None
 
     async def view(self, workspace: Resource) -> JsonObject:
@@ -190,22 +190,22 @@ class WorkspaceService:
             "storageHnsEnabled": False,
         }
         shown.setdefault("publicNetworkAccess", workspace.properties.get("publicNetworkAccess", "Enabled"))
-        if workspace.kind == domain.HUB:
+        if workspace.kind == kinds.HUB:
             shown["associatedWorkspaces"] = [p.id.text for p in (await self.projects(workspace))[:_SHOWN_PROJECTS]]
             shown["workspaceHubConfig"] = {
                 "defaultWorkspaceResourceGroup": own.group_id.text if own.group_id else None,
                 **(workspace.properties.get("workspaceHubConfig") or {}),
             }
-        if workspace.kind == domain.PROJECT:
+        if workspace.kind == kinds.PROJECT:
             hub = await self._resources.find(parse(workspace.properties["hubResourceId"]))
             if hub is not None:
-                shown |= {member: hub.properties[member] for member in domain.FROM_HUB if member in hub.properties}
+                shown |= {member: hub.properties[member] for member in kinds.FROM_HUB if member in hub.properties}
                 shown.setdefault("publicNetworkAccess", "Enabled")
         return shown
 
     async def diagnose(self, call: Invocation) -> JsonObject:
         """The connectivity diagnosis: each list names problems, and is empty when there is none."""
-        names = (
+        lists = (
             "userDefinedRouteResults",
             "networkSecurityRuleResults",
             "resourceLockResults",
@@ -216,7 +216,7 @@ class WorkspaceService:
             "applicationInsightsResults",
             "otherResults",
         )
-        found: dict[str, list[JsonObject]] = {name: [] for name in names}
+        found: dict[str, list[JsonObject]] = {name: [] for name in lists}
         shown = await self.view(call.resource)
         for member, name in (("storageAccount", "storageAccountResults"), ("keyVault", "keyVaultResults")):
             text = shown.get(member) or call.resource.properties.get(member)
