@@ -33,6 +33,13 @@ def test_the_language_may_be_written(text: str) -> None:
     assert check_condition(text).text == text
 
 
+def test_half_a_character_is_a_character_of_its_length() -> None:
+    half = "@Resource[a:b] StringEquals '\ud800'"
+    assert check_condition(half).text == half
+    with pytest.raises(Invalid, match="longer than 8192"):
+        check_condition(half + " " * (8192 - len(half) - 1))
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -119,10 +119,19 @@ def test_a_file_that_cannot_be_read_as_a_whole_is_refused(tmp_path: Path, text: 
         run(tmp_path, text, "vectors.json")
 
 
+def test_a_decision_is_known_by_its_question_whatever_the_files_name(tmp_path: Path) -> None:
+    row = {"id": "1", "rq": {"p": "nobody", "a": "a/read", "s": "/"}, "x": "allow"}
+    report = run(tmp_path, msgspec.json.encode(row).decode(), "one.json")
+    assert [each.id for each in report.disagreements] == ["1"]
+
+
 def test_missing_files_and_bad_fixtures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="cannot be read"):
         run_vectors(FIXTURES, [tmp_path / "absent.json"])
     bad = tmp_path / "fixtures.json"
     bad.write_text('{"group": {}}')
     with pytest.raises(Invalid, match="unknown field `group`"):
+        run_vectors(bad, [])
+    bad.write_text('{"heirs": {"no scope": []}}')
+    with pytest.raises(Invalid, match=r"^heirs: "):
         run_vectors(bad, [])

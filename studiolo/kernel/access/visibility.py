@@ -119,7 +119,8 @@ def _any_applies(terms: Iterable[Term], ask: Ask) -> bool:
 
 
 def _outermost(keys: set[str]) -> frozenset[str]:
-    return frozenset(key for key in keys if keys.isdisjoint([*prefixes(key)[1:], *([ROOT] if key != ROOT else [])]))
+    """The keys that lie below none of the others. The root is none of them: what stands there is inherited everywhere."""
+    return frozenset(key for key in keys if keys.isdisjoint(prefixes(key)[1:]))
 
 
 def _is_below(key: str, others: frozenset[str]) -> bool:
