@@ -42,6 +42,17 @@ def test_an_action_that_is_let_through_on_purpose_is_left_open_unless_its_ways_a
     assert open_way == Finding("L5", f"{GRANTED[0]} stays open when it is called without a sub-operation and Blob.List", EVERY_WAY)
 
 
+def test_an_action_that_one_of_several_targets_names_is_spoken_of() -> None:
+    named = " OR ".join(f"ActionMatches{{'{BLOBS}/{verb}'}}" for verb in ("delete", "write"))
+    assert told(f"{named} OR {NAME} StringEquals 'a'", CONTRIBUTOR) == []
+
+
+def test_an_action_of_which_one_way_alone_is_open_is_not_open() -> None:
+    assert told(f"{LIST} OR {NAME} StringEquals 'a'", READER) == [
+        Finding("L5", f"{GRANTED[0]} stays open when it is called Blob.List", EVERY_WAY)
+    ]
+
+
 def test_an_attribute_that_no_call_carries_is_told_with_where_it_is_to_be_had() -> None:
     source = f"@Resource[{BLOBS}:prefix] StringStartsWith 'a/'"
     calls = ", ".join([*GRANTED, f"'{LOW}/move/action'"])
