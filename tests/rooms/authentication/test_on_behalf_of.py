@@ -191,6 +191,14 @@ async def test_a_chain_of_services_goes_as_far_as_the_page_named(studio: Studio)
     assert (await asked(last, inner, scope=f"{STORAGE}/.default")).json()["error_codes"] == [65001]
 
 
+async def test_what_the_page_named_for_one_service_is_not_for_the_next(studio: Studio) -> None:
+    last = await service(studio, number=80, delegatedResources=[])
+    browser, first = await signed_in(studio), await service(studio, delegatedResources=[f"api://{last.client_id}", ORIGIN])
+    inner = (await asked(first, await for_service(studio, first, browser), scope=f"api://{last.client_id}/.default")).json()["access_token"]
+    await widened(studio, last, ORIGIN)
+    assert (await asked(last, inner)).json()["error_codes"] == [65001]
+
+
 async def test_a_token_that_was_asked_for_with_another_services_consent_carries_none_of_this_ones(studio: Studio) -> None:
     browser, middle, command = await signed_in(studio), await service(studio), command_line(studio)
     tokens = await command.tokens(browser)

@@ -48,3 +48,14 @@ def wanted_of(asked: Mapping[str, str]) -> Wanted:
     if len(resources) > 1 or "" in resources or not all(names) or (DEFAULT in names and len(names) > 1):
         raise refusals.invalid_scope(scope)
     return Wanted(next(iter(resources), ""), names, openid)
+
+
+def hop(service: str, resource: str) -> str:
+    """That a service may use a resource on behalf of the person who uses the service: both, with a blank between."""
+    return f"{service} {resource}"
+
+
+def ends_of(one: str) -> tuple[str, str]:
+    """The service and the resource of a hop."""
+    service, _, resource = one.partition(" ")
+    return service, resource

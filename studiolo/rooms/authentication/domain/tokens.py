@@ -65,8 +65,8 @@ class Bearer:
 
     `proof` says how the application proved itself: 0 not at all, 1 by a secret, 2 by a certificate. `resource_id` names
     the resource that a managed identity belongs to. A person has a `name`; then `scopes` is what the application may do
-    for them, and `consent` the leave under which it does so; `downstream` are the resources that the leave lets the token's
-    resource use for them in turn. The `consent` of a workload's token is its binding.
+    for them, and `consent` the leave under which it does so; `downstream` are the hops that the leave lets the token's
+    resource, and those behind it, make for them. The `consent` of a workload's token is its binding.
     """
 
     oid: str

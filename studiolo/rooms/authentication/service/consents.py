@@ -39,8 +39,8 @@ class Consent(msgspec.Struct, frozen=True, rename="camel"):
     """One leave. `at` and `since` tie it to its moment and to the birth of the person; `sid` is its name in tokens.
 
     `resource` and `scopes` are what it began with; the command lines may ask for every other service of this studio, too.
-    `downstream` are the resources that the person was told `resource` may use on their behalf; one that was kept before there
-    was such a list names none.
+    `downstream` are the hops that the person was told `resource`, and what is behind it, may make on their behalf; one that was
+    kept before there was such a list names none.
     """
 
     sid: str

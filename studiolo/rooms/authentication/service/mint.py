@@ -16,7 +16,7 @@ from studiolo.kernel.principals import Principal
 from studiolo.rooms.authentication.domain import refusals
 from studiolo.rooms.authentication.domain.audiences import Audiences
 from studiolo.rooms.authentication.domain.clients import IMPERSONATION, Client
-from studiolo.rooms.authentication.domain.scopes import DEFAULT, Wanted
+from studiolo.rooms.authentication.domain.scopes import DEFAULT, Wanted, hop
 from studiolo.rooms.authentication.domain.tokens import Bearer, Issuer, Version, claims_of, first_issue, groups_claim, id_claims_of
 from studiolo.rooms.authentication.service.clients import Clients, Proven
 from studiolo.rooms.authentication.service.revocations import MOST_LIFE, Revocations
@@ -62,7 +62,7 @@ class Target:
 class Leave:
     """That a person lets an application act for them: who, which, under which name in tokens.
 
-    `downstream` are the resources that it lets the one that it is for use in turn, on the person's behalf.
+    `downstream` are the hops that it lets the one that it is for, and those behind it, make on the person's behalf.
     """
 
     person: Principal
@@ -98,19 +98,20 @@ class Mint:
         return Target(client.audience, client.offers)
 
     async def downstream(self, resource: str) -> tuple[str, ...]:
-        """What an application may use on behalf of its users as of now, and what of that is an application may use in turn.
+        """What an application may use on behalf of its users as of now, and what of that is an application may use in turn: hops.
 
         Whoever lets somebody use the application at `resource` has to be told; of too many, the rest is not given.
         """
-        found, waiting = dict[str, str](), [resource]
+        found, seen, waiting = list[str](), {_plain(resource)}, [resource]
         while waiting and len(found) < _MOST_DOWNSTREAM:
-            wanted = waiting.pop(0)
-            client = None if self._audiences.knows(wanted) else await self._application(wanted)
+            service = waiting.pop(0)
+            client = None if self._audiences.knows(service) else await self._application(service)
             for each in client.delegates if client is not None else ():
-                if _plain(each) not in found:
-                    found[_plain(each)] = each
+                found.append(hop(service, each))
+                if _plain(each) not in seen:
+                    seen.add(_plain(each))
                     waiting.append(each)
-        return tuple(found.values())[:_MOST_DOWNSTREAM]
+        return tuple(found)[:_MOST_DOWNSTREAM]
 
     async def _application(self, resource: str) -> Client | None:
         return await self._clients.find(resource.removesuffix("/").removeprefix(_API))

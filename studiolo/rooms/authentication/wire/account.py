@@ -7,6 +7,7 @@ from typing import Final
 
 from studiolo.kernel.faults import Conflict, Fault, Forbidden, Invalid, TooMany
 from studiolo.kernel.principals import Principal
+from studiolo.rooms.authentication.domain.scopes import ends_of
 from studiolo.rooms.authentication.service.clients import Clients
 from studiolo.rooms.authentication.service.consents import Consents
 from studiolo.rooms.authentication.service.credentials import Credentials
@@ -130,7 +131,7 @@ class _Pages:
         for client_id in sorted({kept.client for kept in consents}):
             client = await self._clients.find(client_id)
             name = escape(client.name if client is not None else client_id)
-            further = sorted({each for kept in consents if kept.client == client_id for each in kept.downstream})
+            further = sorted({each for kept in consents if kept.client == client_id for _, each in map(ends_of, kept.downstream)})
             through = f", and through it {escape(', '.join(further))}" if further else ""
             rows.append(
                 f'<li><span>{name}{through}</span><form method="post" action="/account/signout">{mark}{hidden(client=client_id)}'

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from studiolo.kernel.faults import Fault, Forbidden, Invalid, Unauthenticated
 from studiolo.kernel.principals import Principal
+from studiolo.rooms.authentication.domain.scopes import ends_of
 from studiolo.rooms.authentication.service.sessions import Sessions
 from studiolo.rooms.authentication.service.stamps import Stamps
 from studiolo.rooms.authentication.wire.authenticator import is_own_page, session_of
@@ -87,10 +88,13 @@ def asked_for(resource: str, downstream: Sequence[str]) -> str:
     """What a person is asked to let an application do, as entries of a list of terms and descriptions."""
     what = f"do everything that you may do at {resource}" if resource else "know who you are"
     shown = f"<dt>It will</dt><dd>{escape(what)}</dd>"
-    if not downstream:
-        return shown
-    names = ", ".join(downstream)
-    return f"{shown}\n<dt>{escape(resource)} may then</dt><dd>{escape(f'do everything that you may do at {names}')}</dd>"
+    further: dict[str, list[str]] = {}
+    for service, behind in map(ends_of, downstream):
+        further.setdefault(service, []).append(behind)
+    for service, names in further.items():
+        listed = escape(", ".join(names))
+        shown += f"\n<dt>{escape(service)} may then</dt><dd>do everything that you may do at {listed}</dd>"
+    return shown
 
 
 def onward(text: str) -> str:

@@ -42,7 +42,7 @@ _LONGEST_ECHO: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What an application asks a person for, checked; `downstream` are the resources that the wanted one may then use for them."""
+    """What an application asks a person for, checked; `downstream` are the hops that may follow."""
 
     client: Client
     redirect: str

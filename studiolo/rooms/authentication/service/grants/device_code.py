@@ -42,7 +42,7 @@ _REFUSED: Final = frozenset({"bad_verification_code", "authorization_declined"})
 class Pending(msgspec.Struct, frozen=True):
     """A program that waits, as its person sees it. `place` is the address that it asked from.
 
-    `downstream` are the resources that the wanted one may then use for the person.
+    `downstream` are the hops that may follow.
     """
 
     client: str

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from studiolo.kernel.faults import Unauthenticated
 from studiolo.rooms.authentication.domain import refusals
-from studiolo.rooms.authentication.domain.scopes import wanted_of
+from studiolo.rooms.authentication.domain.scopes import ends_of, wanted_of
 from studiolo.rooms.authentication.service.clients import Clients
 from studiolo.rooms.authentication.service.consents import Consents
 from studiolo.rooms.authentication.service.grants.asked import Asked
@@ -31,6 +31,10 @@ class OnBehalfOf:
         self._reader = reader
         self._mint = mint
 
+    def _is_hop(self, one: str, service: str, wanted: str) -> bool:
+        by, resource = ends_of(one)
+        return self._mint.is_same(by, service) and self._mint.is_same(resource, wanted)
+
     async def __call__(self, asked: Asked) -> Issued:
         """Tokens for the person whose token came with the call. Raises as `TokenService.grant` does."""
         if asked.need("requested_token_use") != _USE:
@@ -52,7 +56,7 @@ class OnBehalfOf:
         (await self._mint.target(wanted.resource)).chosen(wanted)
         if not any(self._mint.is_same(wanted.resource, each) for each in client.delegates):
             raise refusals.no_leave(client.name, wanted.resource)
-        if not any(self._mint.is_same(wanted.resource, each) for each in verified.downstream):
+        if not any(self._is_hop(each, client.id, wanted.resource) for each in verified.downstream):
             raise refusals.no_consent(client.name, wanted.resource)
         leave = Leave(person, proven, verified.consent, verified.downstream)
         refresh = ""
