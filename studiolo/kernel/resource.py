@@ -243,7 +243,9 @@ class ResourceType:
     # Refuses a delete by raising a fault, before anything is removed.
     may_delete: Callable[[Resource], Awaitable[None]] | None = None
     retire: Callable[[Resource, Step], Awaitable[None]] | None = None
-    # What goes before everything below the resource goes: things that are its children by meaning, not by id.
+    # Resources of the type that go with it, its children by meaning and not by id: whoever removes it must be allowed to remove them.
+    takes_along: Callable[[Resource], Awaitable[Sequence[Resource]]] | None = None
+    # Removes them, before everything below the resource goes.
     retire_first: Callable[[Resource, Step], Awaitable[None]] | None = None
     # A first provisioning that failed leaves the resource as `Failed` to look at, instead of removing it.
     keeps_failed: bool = False

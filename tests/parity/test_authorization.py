@@ -110,6 +110,43 @@ def test_who_may_not_take_a_denial_back_does_not_end_its_reach(studio: Studio, p
     assert studio.arm("GET", project, by=reader).status == 200
 
 
+def test_a_hub_does_not_go_with_projects_that_its_remover_may_not_remove(studio: Studio, pair: tuple[str, str]) -> None:
+    hub, project = pair
+    keeper = studio.person()
+    studio.grant(keeper.oid, "Contributor", hub)
+    assert studio.arm("DELETE", hub, by=keeper).status == 403
+    studio.grant(keeper.oid, "Contributor", project)
+    deny = {"denyAssignmentName": "no", "principals": [{"id": keeper.oid}], "permissions": [{"actions": ["*/delete"]}]}
+    path = f"{project}{DENIES}/{uuid.uuid4()}"
+    assert studio.arm("PUT", path, {"properties": deny}).status == 201
+    assert studio.arm("DELETE", hub, by=keeper).status == 403
+    assert (studio.arm("GET", hub).status, studio.arm("GET", project).status) == (200, 200)
+    assert studio.arm("DELETE", path).status == 200
+    assert studio.arm("DELETE", hub, by=keeper).status in (200, 202)
+
+
+def test_a_group_does_not_go_with_what_is_denied_to_its_remover(studio: Studio) -> None:
+    group = f"{studio.subscription}/resourceGroups/{unique('group')}"
+    assert studio.arm("PUT", group, {"location": "local"}).status == 201
+    vault = f"{group}/providers/Microsoft.KeyVault/vaults/{unique('kv')[:20]}"
+    assert studio.arm("PUT", vault, {"location": "local", "properties": {}}).status in (200, 201)
+    keeper = studio.person()
+    studio.grant(keeper.oid, "Contributor", group)
+    studio.grant(keeper.oid, "Reader", vault)
+    deny = {
+        "denyAssignmentName": "no",
+        "principals": [{"id": keeper.oid}],
+        "permissions": [{"actions": ["Microsoft.KeyVault/vaults/delete"]}],
+    }
+    for place in (vault, group):
+        path = f"{place}{DENIES}/{uuid.uuid4()}"
+        assert studio.arm("PUT", path, {"properties": deny}).status == 201
+        assert studio.arm("DELETE", group, by=keeper).status == 403
+        assert studio.arm("GET", vault).status == 200
+        assert studio.arm("DELETE", path).status == 200
+    assert studio.arm("DELETE", group, by=keeper).status in (200, 202)
+
+
 @pytest.mark.parametrize("denied", [f"{ML}/hubs/join/action", f"{ML}/hubs/join", f"{ML}/write"])
 @pytest.mark.parametrize("by_template", [False, True], ids=["put", "template"])
 @pytest.mark.parametrize("role", ["Contributor", "joins alone"])

@@ -18,6 +18,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, stand_in, written
 from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.lists import Listed, Lister
+from studiolo.kernel.control.removal import Removal
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
 from studiolo.kernel.faults import Conflict, Fault, Forbidden, NotAllowed, NotFound, Stale
@@ -83,6 +84,7 @@ class Control:
         self._patience = patience_seconds
         self._lister = Lister(store)
         self._holders = Holders(catalog, store)
+        self._removal = Removal(catalog, store, gate)
         Steps(catalog, store, operations, patience_seconds).register()
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,6 +347,7 @@ class Control:
             await self.gate.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
+        await self._removal.check(caller, declared, old)
         asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
         hold = self._operations.hold_on(row.key)

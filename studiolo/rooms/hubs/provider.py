@@ -32,6 +32,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         demands=rights.demands,
         guard=service.guard,
         provision=service.provision,
+        takes_along=service.projects,
         retire_first=service.retire_projects,
         retire=service.retire,
         view=service.view,
