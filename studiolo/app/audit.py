@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -24,13 +24,15 @@ __all__ = ["Ending", "Head", "Report", "verify_file", "verify_home"]
 
 _BATCH: Final = 5000
 _TAIL: Final = 1 << 16
+_BEGINS_ENDING: Final = b'{"end":'
+_OLDER_MEMBERS: Final = 7  # of an ending: see `Ending`
 _OUTSIDE: Final = "the head kept outside"
 Told = Callable[[int], None]
 """Takes how many lines were looked at so far."""
 
 
-class _Exported(msgspec.Struct):
-    """A line as the API shows it."""
+class _Exported(msgspec.Struct, omit_defaults=True):
+    """A line as the API shows it, member by member; in exports of older releases it has no place."""
 
     seq: int
     id: str
@@ -56,6 +58,7 @@ class _End(msgspec.Struct):
 
 
 _exported = msgspec.json.Decoder(_Exported)
+_encode = msgspec.json.Encoder().encode
 
 
 def verify_home(home: Home, told: Told, *, database: Path | None = None, head: Head | None = None) -> Report:
@@ -110,35 +113,36 @@ def verify_file(path: Path, told: Told, *, home: Home | None = None, head: Head 
     Raises:
         Invalid: the file is no export (code `RecordUnreadable`).
     """
-    ending = _ending(path)
+    ending, file = _ending(path), _File(path)
     key = Keeper.of(home.record_key()).key if home is not None else None
     if ending is None:
-        return _unended(Verifier(key), path, told)
-    if key is None:
-        report = _at_its_word(ending, path, told, head)
+        report = _unended(Verifier(key), file, told)
+    elif key is None:
+        report = _at_its_word(ending, file, told, head)
     elif ending.holds(key):
-        report = _sealed(ending, key, path, told, head)
+        report = _sealed(ending, key, file, told, head)
     else:
-        report = _unproven(ending, key, path, told, head)
+        report = _unproven(ending, key, file, told, head)
+    report.finding = file.finding or report.finding
     return report
 
 
-def _at_its_word(ending: Ending, path: Path, told: Told, head: Head | None) -> Report:
+def _at_its_word(ending: Ending, file: _File, told: Told, head: Head | None) -> Report:
     """Look at the chain alone."""
     head = head or (None if ending.until else ending.head)
     verifier = Verifier(None, head, is_partial=ending.is_partial, is_range=bool(ending.since))
-    report = _taken(verifier, (line for line, _ in _lines(path)), told)
+    report = _taken(verifier, (line for line, _ in file.lines()), told)
     report.ending = "unchecked"
     if report.finding is None and report.lines != ending.lines:
         report.finding = Finding(report.last + 1, "missing", f"The file ends with the words that it has {ending.lines} lines.")
     return report
 
 
-def _sealed(ending: Ending, key: bytes, path: Path, told: Told, head: Head | None) -> Report:
+def _sealed(ending: Ending, key: bytes, file: _File, told: Told, head: Head | None) -> Report:
     """Look at seals and places, and at the end whether all that the studio exported is there."""
     track = _Track(ending, key)
     verifier = Verifier(key, head, is_partial=ending.is_partial, is_range=bool(ending.since))
-    report = _taken(verifier, track.lines(path), told)
+    report = _taken(verifier, track.lines(file), told)
     report.ending = "sealed"
     if track.finding is not None:
         report.finding = track.finding
@@ -150,17 +154,75 @@ def _sealed(ending: Ending, key: bytes, path: Path, told: Told, head: Head | Non
     return report
 
 
-def _unproven(ending: Ending, key: bytes, path: Path, told: Told, head: Head | None) -> Report:
+def _unproven(ending: Ending, key: bytes, file: _File, told: Told, head: Head | None) -> Report:
     """Look at a file whose ending proves nothing: it counts as whole, from the first line to the newest that a seal names."""
     is_unsealed = not ending.seal
     if head is None and ending.head is not None and ending.head.holds(key) and not (is_unsealed and ending.until):
         head = ending.head
-    report = _taken(Verifier(key, head), (line for line, _ in _lines(path)), told)
+    report = _taken(Verifier(key, head), (line for line, _ in file.lines()), told)
     report.ending = "unsealed" if is_unsealed else "forged"
     if report.finding is None and not is_unsealed:
         words = "The file's ending is not as the studio sealed it: whether lines are missing from here on is not told."
         report.finding = Finding(report.last + 1, "forged", words)
     return report
+
+
+class _File:
+    """An exported file. `finding` is the first thing in it that the studio does not write so, once `lines` have come that far.
+
+    What is checked is what a line says as it is read here. Whatever else reads the file must find the same in it, so every line is
+    exactly the text that the studio writes: no member twice, none besides, and nothing behind the ending.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.finding: Finding | None = None
+
+    def lines(self) -> Iterator[tuple[Line, str]]:
+        """The lines with the marks of their places, up to the ending or the finding.
+
+        Raises:
+            Invalid: a line is no line of a record (code `RecordUnreadable`).
+        """
+        with self._path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                text = raw.removesuffix(b"\n")
+                if text.startswith(_BEGINS_ENDING):
+                    self.finding = _ended(number, text, is_last=not file.read(1))
+                    return
+                line, place = self._read(number, text)
+                if _written(line, place) != text:
+                    told = f"Line {number} of the file is not as the studio writes it: it says more than is checked, or says it otherwise."
+                    self.finding = Finding(number, "foreign", told)
+                    return
+                yield line, place
+
+    def _read(self, number: int, text: bytes) -> tuple[Line, str]:
+        try:
+            found = _exported.decode(text)
+            given = (found.doc.encode(), *(bytes.fromhex(told) for told in (found.previous, found.digest, found.seal)))
+        except (ValueError, RecursionError):
+            raise Invalid(f"Line {number} of '{self._path}' is no line of a record.", code="RecordUnreadable") from None
+        told = (getattr(found, name) for name in LINE_FIELDS[:12])
+        return Line._make((*told, *given)), found.place
+
+
+def _written(line: Line, place: str) -> bytes:
+    """A line as the studio writes it."""
+    return _encode(_Exported(*line[:12], line.doc.decode(), line.previous.hex(), line.digest.hex(), line.seal.hex(), place))
+
+
+def _ended(number: int, text: bytes, *, is_last: bool) -> Finding | None:
+    """What is wrong with a file's first ending, or behind it. One that was cut short is none, and missing."""
+    if not is_last:
+        return Finding(number + 1, "foreign", f"Line {number + 1} of the file stands behind an ending.")
+    ending = _read_ending(text)
+    if ending is None or text == _encode(_End(ending)):
+        return None
+    older = dict(list(msgspec.to_builtins(ending).items())[:_OLDER_MEMBERS])
+    if text == _encode({"end": older}):
+        return None
+    return Finding(number, "foreign", f"Line {number} of the file, its ending, is not as the studio writes it.")
 
 
 class _Track:
@@ -173,9 +235,9 @@ class _Track:
         self.running = ending.running()
         self.finding: Finding | None = None
 
-    def lines(self, path: Path) -> Iterator[Line]:
+    def lines(self, file: _File) -> Iterator[Line]:
         """The file's lines, up to the first that does not stand in its place."""
-        for line, place in _lines(path):
+        for line, place in file.lines():
             self.running = further(self.running, line.digest)
             if not hmac.compare_digest(place.encode(), place_of(self._key, self.running).encode()):
                 self.finding = self._misplaced(line)
@@ -191,8 +253,8 @@ class _Track:
         return Finding(start, "missing", f"Before line {line.seq} the studio exported {lines}, which is missing.")
 
 
-def _unended(verifier: Verifier, path: Path, told: Told) -> Report:
-    report = _taken(verifier, (line for line, _ in _lines(path)), told)
+def _unended(verifier: Verifier, file: _File, told: Told) -> Report:
+    report = _taken(verifier, (line for line, _ in file.lines()), told)
     if report.finding is None:
         report.finding = Finding(report.last + 1, "missing", "The file's last line is missing: it was cut short.")
     return report
@@ -214,24 +276,6 @@ def _rows(connection: sqlite3.Connection) -> Iterator[Line]:
             yield Line._make(row)
 
 
-def _lines(path: Path) -> Iterator[tuple[Line, str]]:
-    """The lines of a file, with the marks of their places."""
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            if raw.startswith(b'{"end":'):
-                return
-            try:
-                found = _exported.decode(raw)
-                given = (found.doc.encode(), *(bytes.fromhex(text) for text in (found.previous, found.digest, found.seal)))
-            except (ValueError, RecursionError):
-                raise Invalid(f"Line {number} of '{path}' is no line of a record.", code="RecordUnreadable") from None
-            yield Line._make((*_told(found), *given)), found.place
-
-
-def _told(found: _Exported) -> tuple[Any, ...]:
-    return tuple(getattr(found, name) for name in LINE_FIELDS[:12])
-
-
 def _ending(path: Path) -> Ending | None:
     """The file's last line, if it has one."""
     try:
@@ -240,8 +284,12 @@ def _ending(path: Path) -> Ending | None:
             last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
     except OSError as error:
         raise Fault(f"'{path}' cannot be read: {error.strerror}.", code="SystemError") from None
+    return _read_ending(last)
+
+
+def _read_ending(text: bytes) -> Ending | None:
     try:
-        return msgspec.json.decode(last, type=_End).end
+        return msgspec.json.decode(text, type=_End).end
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -253,6 +253,51 @@ def test_an_export_without_a_sealed_ending_is_never_proven(own: Studio, tmp_path
     assert (code, "Only the chain was checked" in told, "ending is not proven" in told) == (0, True, True)
 
 
+def test_an_export_says_nothing_that_is_not_checked(own: Studio, tmp_path: Path) -> None:
+    """Whoever reads it with another program finds what was verified and no more, with the key or without."""
+    file = tmp_path / "record.jsonl"
+    let_read_everything(own)
+    assert own.server.run("audit", "export", str(file)).returncode == 0
+    whole = file.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    count, at = len(lines), 40
+    line, ending = lines[at], lines[-1]
+    forged = line.replace(b'{"seq":', b'{"seq":9', 1)
+
+    def instead(number: int, *put: bytes) -> bytes:
+        return b"".join([*lines[:number], *put, *lines[number + 1 :]])
+
+    cases = {
+        "lines behind the ending": (whole + forged, count + 1),
+        "a blank line behind the ending": (whole + b"\n", count + 1),
+        "lines between what looks like an ending and the ending": (instead(count - 1, b'{"end":\n', forged, ending), count + 1),
+        "a line that begins like an ending": (instead(count - 1, b'{"end":0,' + forged[1:], ending), count + 1),
+        "an ending in the middle": (instead(at, ending, line), at + 2),
+        "two endings": (whole + ending, count + 1),
+        "a member besides": (instead(at, line[:-2] + b',"approvedBy":"ciso"}\n'), at + 1),
+        "a member that stands twice": (instead(at, b'{"target":"/evil",' + line[1:]), at + 1),
+        "a member in other letters": (instead(at, line[:-2] + b',"Caller":"evil"}\n'), at + 1),
+        "other blanks": (instead(at, line.replace(b'"seq":', b'"seq": ', 1)), at + 1),
+        "a digest in capitals": (
+            instead(at, re.sub(rb'"digest":"\w+"', lambda found: found[0].upper().replace(b"DIGEST", b"digest"), line)),
+            at + 1,
+        ),
+        "a member beside the ending's": (instead(count - 1, ending[:-2] + b',"note":"x"}\n'), count),
+        "a member in the ending": (instead(count - 1, ending[:-3] + b',"note":"x"}}\n'), count),
+        "an ending's member that stands twice": (instead(count - 1, ending.replace(b'{"lines":', b'{"isPartial":true,"lines":', 1)), count),
+    }
+    for name, (changed, where) in cases.items():
+        file.write_bytes(changed)
+        for key in ((), ("--home", str(own.server.home))):
+            done = own.server.run("audit", "verify", str(file), *key, "--output", "json", clean=True, check=False)
+            assert done.returncode == 1, name
+            finding = json.loads(done.stdout)["finding"]
+            assert (finding["line"], finding["what"]) == (where, "foreign"), name
+            assert f"Line {where} of the file" in finding["told"], name
+    file.write_bytes(whole.removesuffix(b"\n"))
+    assert verify(own.server, str(file))["ending"] == "sealed"
+
+
 @pytest.mark.slow
 def test_an_exported_file_that_was_changed_is_named(own: Studio, tmp_path: Path) -> None:
     file = tmp_path / "record.jsonl"

@@ -14,7 +14,10 @@ from studiolo.kernel.store.port import Line
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A line that is not as it was written: `edited`, `forged`, `missing`, `out of order`, `replaced`, `unsealed`."""
+    """A line that is not as it was written: `edited`, `forged`, `missing`, `out of order`, `replaced`, `unsealed`.
+
+    `foreign` is what an exported file holds that the studio does not write so; its number is that in the file.
+    """
 
     line: int
     what: str
@@ -117,8 +120,8 @@ class Verifier:
             is_whole = hmac.compare_digest(digest_of(line), line.digest)
         except (ValueError, TypeError, AttributeError):
             is_whole = False
-        if last and line.seq <= last:
-            return "out of order", f"Line {line.seq} stands behind line {last}."
+        if line.seq <= last:
+            return "out of order", f"Line {line.seq} stands behind line {last}." if last else f"No line has the number {line.seq}."
         if not is_whole:
             return "edited", f"Line {line.seq} is not as it was written: its digest does not fit what it says."
         return self._unlinked(line, last) or self._unsealed_line(line) or self._noted(line)

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 import pytest
+from azure.storage.blob import BlobBlock
 
 from studiolo.kernel.access.decision import DenyAssignment, Permission, Role
 from studiolo.wire.http import Guard, Route
@@ -41,6 +42,7 @@ STORED, SOURCE, BROUGHT = ("Stored", "old"), ("Source", "theirs"), ("Brought", "
 _XML = b'<?xml version="1.0" encoding="utf-8"?>'
 _TAGS = _XML + b"<Tags><TagSet><Tag><Key>Brought</Key><Value>new</Value></Tag></TagSet></Tags>"
 _BLOCKS = _XML + b"<BlockList><Latest>QUFBQQ==</Latest></BlockList>"
+_KEPT = _XML + b"<BlockList><Latest>S0VQVA==</Latest></BlockList>"
 Tag: TypeAlias = tuple[str, str]
 
 
@@ -183,6 +185,29 @@ ROWS = (
         {"x-ms-tags": "Brought=new"},
         _BLOCKS,
     ),
+    Row(f"PUT {_BLOB}?comp=blocklist", "/{box}/dir/there?comp=blocklist", (there(WRITE), there(READ)), 201, body=_KEPT),
+    Row(
+        f"PUT {_BLOB}?comp=blocklist",
+        "/{box}/dir/there?comp=blocklist",
+        (there(WRITE), there(READ)),
+        201,
+        body=_KEPT.replace(b"Latest>", b"Committed>"),
+    ),
+    Row(
+        f"PUT {_BLOB}?comp=blocklist",
+        "/{box}/dir/there?comp=blocklist",
+        (there(WRITE, sub_operations=_WITH_TAGS, brought=BROUGHT), there(WRITE_TAGS, brought=BROUGHT), there(READ)),
+        201,
+        {"x-ms-tags": "Brought=new"},
+        _KEPT,
+    ),
+    Row(
+        f"PUT {_BLOB}?comp=blocklist",
+        "/{box}/dir/there?comp=blocklist",
+        (there(WRITE),),
+        201,
+        body=_BLOCKS.replace(b"Latest>", b"Uncommitted>"),
+    ),
     # copies: the source and the target each with their own attributes
     Row(f"PUT {_BLOB}", "/{box}/dir/there", (there(WRITE), _SOURCE), 202, _FROM),
     Row(f"PUT {_BLOB}", "/{box}/dir/new", (new(ADD), _SOURCE), 201, {**_FROM, **_PUT}),
@@ -252,11 +277,13 @@ def label(route: Route) -> str:
 
 @pytest.fixture
 def box(studio: Studio) -> Client:
-    """A container with a tagged blob, one to copy from, and blocks that wait."""
+    """A container with a tagged blob of one block, one to copy from, and blocks that wait."""
     made = studio.container(f"{PROJECT}-{uuid4().hex[:8]}")
     made.create_container()
-    for name, (key, value) in (("dir/there", STORED), ("dir/source", SOURCE)):
-        made.upload_blob(name, b"bytes", tags={key: value})
+    made.upload_blob("dir/source", b"bytes", tags=dict([SOURCE]))
+    blob = made.get_blob_client("dir/there")
+    blob.stage_block("KEPT", b"bytes")
+    blob.commit_block_list([BlobBlock("KEPT")], tags=dict([STORED]))
     for name, block in (("dir/there", "QUFBQQ=="), ("dir/new", "TkVXMQ==")):
         reply = ask(studio, "PUT", f"/{made.container_name}/{name}?comp=block&blockid={block}", body=b"staged")
         assert reply.status == 201

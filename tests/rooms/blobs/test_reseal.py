@@ -44,7 +44,7 @@ class Open:
         ids = [f"YjE{n}" for n in range(len(parts))]
         for block, part in zip(ids, parts, strict=True):
             await self.storage.blocks.stage(box, name, block, victim.arriving(part), Check())
-        await self.storage.blocks.commit(box, name, [Asked("Latest", block) for block in ids], Facts(), Terms())
+        await self.storage.blocks.commit(box, name, [Asked("Latest", block) for block in ids], Facts(), Terms(), victim.allowed)
 
     async def stop(self) -> None:
         await self.storage.stop()
@@ -80,7 +80,7 @@ async def test_everything_is_sealed_anew_under_the_same_names_and_tags(tmp_path:
     for name, data in (("empty", b""), ("small", b"canary"), ("big", big), ("blocks", b"one" + big + b"three")):
         assert await studio.storage.blobs.whole(box, name) == data
     assert {name: (await studio.storage.blobs.get(box, name)).etag for name in tags} == tags
-    await studio.storage.blocks.commit(box, "staged", [Asked("Uncommitted", "YjE0")], Facts(), Terms())
+    await studio.storage.blocks.commit(box, "staged", [Asked("Uncommitted", "YjE0")], Facts(), Terms(), victim.allowed)
     assert await studio.storage.blobs.whole(box, "staged") == b"later"
     assert (await studio.storage.accounts.secrets(await studio.storage.accounts.get(victim.ACCOUNT))).key1 == keys_before
     await studio.storage.loose.settle()

@@ -156,6 +156,17 @@ async def test_attributes_of_a_principal_reach_conditions(studio: Studio) -> Non
     assert studio.grants.attributes(ada.oid) == {f"{prefix}_clearance": "high", f"{prefix}_floors": [1, 2]}
 
 
+async def test_attributes_are_written_under_their_own_name_alone(studio: Studio) -> None:
+    await studio.user(1)
+    await studio.put(f"{DIRECTORY}/applications/{guid(50)}", {"displayName": "robot"})
+    for path, properties in ((f"users/{guid(1)}", {"displayName": "Ada"}), (f"servicePrincipals/{guid(51)}", {"appId": guid(50)})):
+        for name in ("CustomSecurityAttributes", "customsecurityattributes"):
+            with pytest.raises(Invalid) as caught:
+                await studio.put(f"{DIRECTORY}/{path}", {**properties, name: {"Team": {"level": "high"}}})
+            assert caught.value.target == f"properties.{name}"
+        await studio.put(f"{DIRECTORY}/{path}", {**properties, "customSecurityAttributes": {"Team": {"level": "low"}}})
+
+
 async def test_whoever_may_write_all_but_assignments_cannot_help_himself_to_roles(studio: Studio) -> None:
     eve = await studio.user(6)
     await studio.assign(600, eve.oid, CONTRIBUTOR, "/")

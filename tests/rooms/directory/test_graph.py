@@ -243,6 +243,17 @@ async def test_a_group_is_made_with_members(studio: Studio) -> None:
     assert await names(studio, "groups", "displayName eq 'other'") == []
 
 
+async def test_an_update_of_a_group_that_names_members_is_refused_and_changes_nothing(studio: Studio) -> None:
+    ada, team = await studio.user(1), await studio.group(10)
+    place = f"https://graph.microsoft.com/v1.0/directoryObjects/{ada.oid}"
+    for name, value in (("members@odata.bind", [place]), ("members@odata.bind", []), ("members", [ada.oid]), ("members", [])):
+        reply = await ask(studio, "PATCH", f"groups/{team}", {"displayName": "other", name: value})
+        assert (reply.status, reply.code) == (400, "Request_BadRequest")
+        assert "members/$ref" in reply.json()["error"]["message"]
+    assert await names(studio, "groups", "displayName eq 'other'") == []
+    assert (await ask(studio, "GET", f"groups/{team}/members")).json()["value"] == []
+
+
 async def test_nobody_makes_a_group_with_members_for_whom_they_have_no_right(studio: Studio) -> None:
     token = await bystander(studio)
     reply = await ask(studio, "POST", "groups", {"displayName": "x", "members@odata.bind": [f"x/{guid(1)}"]}, token=token)

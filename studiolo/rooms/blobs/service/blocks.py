@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from studiolo.kernel.faults import Invalid, Stale
@@ -57,8 +57,18 @@ class Blocks:
             check.compare(sums)
             await self._put(container, name, written)
 
-    async def commit(self, container: Container, name: str, asked: Sequence[Asked], facts: Facts, terms: Terms) -> Etagged:
+    async def commit(
+        self,
+        container: Container,
+        name: str,
+        asked: Sequence[Asked],
+        facts: Facts,
+        terms: Terms,
+        may_keep: Callable[[Etagged], Awaitable[None]],
+    ) -> Etagged:
         """Make the blob from the blocks of this list; staged blocks that it does not name are dropped.
+
+        `may_keep` raises if the caller may not keep blocks of the blob as it is; it is asked where the list looks for one of them.
 
         Raises:
             Invalid: a block is not where the list says (code `InvalidBlockList`), or there are too many.
@@ -70,6 +80,8 @@ class Blocks:
         async def draw(old: Etagged | None) -> Draft:
             keys = await self._blobs.pieces.keys_of(container)
             staged = {piece.block: piece for piece in await self._staged(container, name)}
+            if old is not None and any(source == "Committed" or (source == "Latest" and block not in staged) for source, block in asked):
+                await may_keep(old)
             pieces = await self._blobs.index.pieces(container, name, keys, old.blob) if old and old.blob.size else ()
             chosen = _chosen(asked, {piece.block: piece for piece in pieces}, staged)
             now = now_ms()

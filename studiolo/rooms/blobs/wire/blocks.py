@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studiolo.kernel.faults import Invalid
-from studiolo.rooms.blobs.domain.blob import MAX_BLOCK_BYTES, MIB
+from studiolo.rooms.blobs.domain.blob import MAX_BLOCK_BYTES, MIB, Etagged
 from studiolo.rooms.blobs.domain.conditions import conditions_of
 from studiolo.rooms.blobs.domain.names import check_block_id
 from studiolo.rooms.blobs.domain.times import http_date
@@ -49,7 +49,10 @@ class BlockOperations:
         return Answer(201, b"", headers)
 
     async def commit(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:
-        """Put Block List."""
+        """Put Block List.
+
+        One that keeps blocks of the blob reads it as it is: the tags that hold somebody off are gone from what it makes.
+        """
         visit = await self._door.enter(call)
         facts, check, conditions = facts_of(call, has_own_type=False), check_of(call), conditions_of(call.headers)
         terms = visit.terms(conditions, must_be_new=await visit.may_write(permit, facts))
@@ -59,7 +62,11 @@ class BlockOperations:
         sums.update(raw)
         check.compare(sums)
         asked = [Asked(source, block) for source, block in read_block_list(raw)]  # type: ignore[arg-type] - the reader checks it
-        made = await self._storage.blocks.commit(container, visit.address.blob, asked, facts, terms)
+
+        async def may_keep(found: Etagged) -> None:
+            await visit.may_read(permit, found)
+
+        made = await self._storage.blocks.commit(container, visit.address.blob, asked, facts, terms, may_keep)
         return Answer(201, b"", written(call, made))
 
     async def list(self, call: Call, permit: Permit, _: dict[str, str]) -> Answer:

@@ -31,7 +31,8 @@ from studiolo.wire.http import Answer, Call, Guard, Permit, Public, Route
 _BLOB = "/{container}/{blob:path}"
 _CONTAINER = "/{container}"
 _WRITES = Guard((WRITE, ADD, WRITE_TAGS, READ))  # READ: on a copy's source
-_STAGES, _COMMITS, _ABORTS = Guard((WRITE, ADD, READ)), Guard((WRITE, ADD, WRITE_TAGS)), Guard((WRITE, ADD))
+_STAGES, _ABORTS = Guard((WRITE, ADD, READ)), Guard((WRITE, ADD))
+_COMMITS = Guard((WRITE, ADD, WRITE_TAGS, READ))  # READ: on the blob, where blocks of it are kept
 _LISTS = Guard((READ, READ_TAGS))  # READ_TAGS: where they are to be shown
 _INFO = {"restype": "account", "comp": "properties"}
 

@@ -109,6 +109,7 @@ _FIXED: Final[Mapping[str, object]] = {
 _IGNORED: Final = frozenset({"@odata.type", "mailNickname", "tags"})
 # What is read elsewhere: see `password_in` and `members_in`.
 _OWN_WAY: Final[Mapping[str, str]] = {"users": "passwordProfile", "groups": "members@odata.bind"}
+_MEMBERS: Final = ("members", "members@odata.bind")
 _MOST_BOUND: Final = 20  # Graph's own limit
 # Why something that clients may well send is not taken, and what to do instead.
 _INSTEAD: Final[Mapping[str, str]] = {
@@ -171,6 +172,20 @@ def members_in(kind: Kind, body: Mapping[str, Any]) -> JsonObject:
         text = f"'members@odata.bind' is a list of at most {_MOST_BOUND} references; add more members by POST members/$ref."
         raise Invalid(text, code="Request_BadRequest", target="members@odata.bind")
     return {"members": [referred(each, "members@odata.bind") for each in references]}
+
+
+def check_update(kind: Kind, body: Mapping[str, Any]) -> None:
+    """Return if an update leaves a group's members to the calls that are for them.
+
+    Raises:
+        Invalid: it names members (code `Request_BadRequest`).
+    """
+    named = next((name for name in _MEMBERS if name in body), None) if kind.name == "groups" else None
+    if named is not None:
+        text = (
+            f"An update of a group does not change its members: leave '{named}' out, and POST members/$ref at the group, or DELETE there."
+        )
+        raise Invalid(text, code="Request_BadRequest", target=named)
 
 
 def referred(reference: object, target: str) -> str:

@@ -248,7 +248,13 @@ def _app_id(found: Mapping[str, Any]) -> str:
 
 
 def _checked_attributes(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Custom security attributes: sets of named texts, integers, booleans and lists of them."""
+    """Custom security attributes: sets of named texts, integers, booleans and lists of them.
+
+    Conditions are decided by them and names of properties know case, so that none may stand beside them that differs in case alone.
+    """
+    other = next((name for name in found if name != CUSTOM_ATTRIBUTES and name.lower() == CUSTOM_ATTRIBUTES.lower()), None)
+    if other is not None:
+        raise Invalid(f"'{other}' is not a property; write '{CUSTOM_ATTRIBUTES}'.", target=f"properties.{other}")
     sets: Mapping[str, Mapping[str, Any]] = found.get(CUSTOM_ATTRIBUTES) or {}
     for group, values in sets.items():
         for name in (group, *values):

@@ -14,6 +14,7 @@ from studiolo.rooms.directory.domain.graph import (
     PRINCIPALS,
     Kind,
     Term,
+    check_update,
     members_in,
     oid_of,
     password_in,
@@ -160,6 +161,7 @@ class GraphDirectory:
 
     async def update(self, caller: Caller, kind: Kind, oid: str, body: JsonObject) -> None:
         """Change the fields that the body names, and then a user's password if it gives one: a refused field changes nothing."""
+        check_update(kind, body)
         id_, password, properties = (
             principal_id(kind.type_name, oid),
             password_in(kind, body, self._check_password),
