@@ -6,9 +6,11 @@ The name of a principal's resource is its object id; the name of an application'
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from studiolo.kernel.access.names import GIVES_ROLES
@@ -28,6 +30,8 @@ GUID: Final = re.compile(GUID_PATTERN)
 CUSTOM_ATTRIBUTES: Final = "customSecurityAttributes"
 NOT_BEFORE: Final = "notBefore"
 """The private property that holds the moment of a principal's last sign-out everywhere."""
+FIRST_ISSUE: Final = "firstIssue"
+"""The private property that holds the first second in which a token may have been issued since then."""
 ENFORCED: Final = "enforced"
 FEDERATED: Final = "federated"
 """Graph's `signInType` of an identity elsewhere; `creationType` says the same of people who came by one, and have no password here."""
@@ -38,8 +42,9 @@ _MAX_NAME = 256
 class Principal:
     """Somebody who can hold roles. `since` tells this one from an earlier one of the same id.
 
-    What was given out before `not_before` (a moment, empty for never) proves nothing any more: tokens, sessions, leave
-    given to applications. One who `is_federated` came from a provider elsewhere, and has no password here.
+    What was given out before `not_before` (a moment, empty for never) proves nothing any more: sessions, leave given to
+    applications; nor does a token that was issued before the second `first_issue`. One who `is_federated` came from a
+    provider elsewhere, and has no password here.
     """
 
     oid: str
@@ -51,6 +56,7 @@ class Principal:
     resource_id: str = ""
     shown_name: str = ""
     not_before: str = ""
+    first_issue: int = 0
     needs_second_factor: bool = False
     is_federated: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -79,10 +85,30 @@ def principal_of(resource: Resource) -> Principal:
         resource_id=next(iter(found.get("alternativeNames") or ()), ""),
         shown_name=found.get("displayName") or "",
         not_before=resource.private.get(NOT_BEFORE) or "",
+        first_issue=_first_issue(resource.private),
         needs_second_factor=found.get("perUserMfaState") == ENFORCED,
         is_federated=found.get("creationType") == FEDERATED,
         attributes=custom_attributes(found.get(CUSTOM_ATTRIBUTES) or {}),
     )
+
+
+def whole_second_after(moment: str) -> int:
+    """The first whole second that is not before a moment (ISO 8601)."""
+    return math.ceil(datetime.fromisoformat(moment).timestamp())
+
+
+def signed_out(private: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """The private properties of a principal to whom all that was given before this moment is void.
+
+    Tokens bear whole seconds. What was issued since an earlier sign-out of this second bears the next one, so that goes too.
+    """
+    earlier = _first_issue(private)
+    return {**private, NOT_BEFORE: at, FIRST_ISSUE: max(whole_second_after(at), earlier + 1)}
+
+
+def _first_issue(private: Mapping[str, Any]) -> int:
+    moment = private.get(NOT_BEFORE)
+    return max(int(private.get(FIRST_ISSUE) or 0), whole_second_after(moment) if moment else 0)
 
 
 def custom_attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

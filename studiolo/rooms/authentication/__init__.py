@@ -125,7 +125,7 @@ def _front(needs: Needs, issuer: Issuer, audiences: Audiences) -> Front:
     keys, stamps, revocations = SigningKeys(store, sealer), Stamps(store, sealer), Revocations(store)
     sessions, credentials = Sessions(store, people, issuer.tenant), Credentials(store, sealer, stamps, Hasher())
     consents = Consents(store, people, stamps, revocations)
-    signouts = SignOuts(store, consents)
+    signouts = SignOuts(store, consents, revocations)
     reader = TokenReader(keys, people, revocations, issuer, audiences)
     clients = Clients(needs.directory, needs.secrets, Assertions(store, needs.certificates), issuer.tenant)
     mint = Mint(keys, clients, needs.grants, revocations, issuer, audiences)

@@ -5,8 +5,10 @@ import jwt
 import pytest
 
 from studiolo.kernel import clock
+from studiolo.kernel.ids import parse
+from studiolo.kernel.resource import PLATFORM
 from tests.support.asgi import call
-from tests.support.studio import ORIGIN, Studio, basic, guid
+from tests.support.studio import HERE, ORIGIN, READER, Studio, basic, guid
 
 pytestmark = pytest.mark.anyio
 
@@ -232,3 +234,18 @@ async def test_a_secret_cannot_end_in_the_past_or_never(studio: Studio, end: obj
         headers={"cookie": f"__Host-studiolo-8443={session}", "origin": ORIGIN},
     )
     assert reply.code == "InvalidRequestContent"
+
+
+@pytest.mark.parametrize("kind", ["applications", "servicePrincipals"])
+async def test_what_was_given_between_two_revocations_of_one_second_is_void(studio: Studio, kind: str) -> None:
+    robot, client = await studio.robot(1, READER, HERE), guid(0xA001)
+    application = parse(f"/providers/Studiolo.Directory/applications/{client}")
+    secret = await studio.control.act(PLATFORM, application, "addPassword", {}, {})
+    assert secret is not None
+    target = parse(f"/providers/Studiolo.Directory/{kind}/{client if kind == 'applications' else robot.oid}")
+    token = robot.token
+    for _ in range(3):
+        assert (await studio.ask("GET", HERE, token=token)).status == 200
+        await studio.control.act(PLATFORM, target, "revokeTokens", {}, {})
+        assert (await studio.ask("GET", HERE, token=token)).status == 401
+        token = await studio.token(client_id=client, client_secret=secret["secretText"])

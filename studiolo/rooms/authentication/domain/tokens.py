@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,13 +126,7 @@ def first_issue(principal: Principal) -> int:
     Times of issue are whole seconds: a sign-out takes along everything of its own second, and what is issued right
     after it bears the next one.
     """
-    born = int(datetime.fromisoformat(principal.since).timestamp())
-    return max(born, whole_second_after(principal.not_before)) if principal.not_before else born
-
-
-def whole_second_after(moment: str) -> int:
-    """The first whole second that is not before a moment (ISO 8601)."""
-    return math.ceil(datetime.fromisoformat(moment).timestamp())
+    return max(int(datetime.fromisoformat(principal.since).timestamp()), principal.first_issue)
 
 
 def claims_of(bearer: Bearer, issuer: Issuer, audience: str, version: Version, *, at: int, life_seconds: int, token_id: str) -> JsonObject:

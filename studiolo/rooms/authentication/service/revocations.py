@@ -65,11 +65,13 @@ class Revocations:
         now = int(clock.epoch())
         return _put(f"sid/{consent}", _Kept(now + 1, now + _KEPT_SECONDS))
 
-    @staticmethod
-    def of_application(application: str) -> PutEntry:
-        """The write that ends everything that an application was given until now, for itself and for people."""
-        now = int(clock.epoch())
-        return _put(f"app/{application.lower()}", _Kept(now + 1, now + _APPLICATION_KEPT))
+    def of_application(self, application: str) -> PutEntry:
+        """The write that ends everything that an application was given until now, for itself and for people.
+
+        What was given since an earlier one of this second bears the next second, and ends too.
+        """
+        now, key = int(clock.epoch()), f"app/{application.lower()}"
+        return _put(key, _Kept(max(now, self._ends.get(key, 0)) + 1, now + _APPLICATION_KEPT))
 
     def _note(self, writes: Sequence[Write]) -> None:
         for write in writes:

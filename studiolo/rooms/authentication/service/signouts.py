@@ -12,12 +12,12 @@ from studiolo.kernel.faults import Conflict, NotFound, Stale
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.platform import Facets
 from studiolo.kernel.principals import (
-    NOT_BEFORE,
     USERS,
     Principal,
     principal_id,
     principal_of,
     service_principal_facets,
+    signed_out,
     user_facets,
 )
 from studiolo.kernel.resource import PLATFORM, Caller, Invocation, JsonObject, Resource
@@ -31,9 +31,10 @@ _RACES: Final = 5
 class SignOuts:
     """Takes back what people and applications were given."""
 
-    def __init__(self, store: Store, consents: Consents) -> None:
+    def __init__(self, store: Store, consents: Consents, revocations: Revocations) -> None:
         self._store = store
         self._consents = consents
+        self._revocations = revocations
 
     async def everywhere(self, oid: str, caller: Caller = PLATFORM) -> Principal:
         """End every session and token of a person; the person as of now.
@@ -53,7 +54,7 @@ class SignOuts:
             if row is None:
                 raise NotFound(f"There is no '{id_}'.")
             found, at = resource_of(row), clock.stamp(clock.now())
-            changed = msgspec.structs.replace(found, private={**found.private, NOT_BEFORE: at}, etag=clock.new_tag())
+            changed = msgspec.structs.replace(found, private=signed_out(found.private, at), etag=clock.new_tag())
             told = [event._replace(at=at)] if event is not None else []
             try:
                 await self._store.commit(PutResource(row_of(changed), expect=row.etag, facets=tuple(facets(changed))), *told)
@@ -79,4 +80,4 @@ class SignOuts:
 
     async def of_application(self, application: Resource) -> None:
         """End every token of an application."""
-        await self._store.commit(Revocations.of_application(application.name))
+        await self._store.commit(self._revocations.of_application(application.name))

@@ -15,7 +15,6 @@ from studiolo.kernel.principals import (
     CUSTOM_ATTRIBUTES,
     ENFORCED,
     GUID,
-    NOT_BEFORE,
     SERVICE_PRINCIPALS,
     USERS,
     by_address,
@@ -26,6 +25,7 @@ from studiolo.kernel.principals import (
     plain_envelope,
     plain_name,
     principal_id,
+    signed_out,
 )
 from studiolo.kernel.resource import Change, Draft, JsonObject
 from studiolo.rooms.directory.domain.identities import checked_identities
@@ -66,10 +66,10 @@ def user_kin(change: Change) -> Sequence[tuple[str, str]]:
 
 def signed_out_if_disabled(change: Change, admitted: Draft) -> Draft:
     """Whoever is switched off is signed out: switched on again, they begin anew."""
-    was_on = change.old is not None and change.old.properties.get("accountEnabled") is not False
-    if not was_on or admitted.properties.get("accountEnabled") is not False:
+    old = change.old
+    if old is None or old.properties.get("accountEnabled") is False or admitted.properties.get("accountEnabled") is not False:
         return admitted
-    return msgspec.structs.replace(admitted, private={**admitted.private, NOT_BEFORE: change.at})
+    return msgspec.structs.replace(admitted, private=signed_out({**old.private, **admitted.private}, change.at))
 
 
 def admit_group(change: Change) -> Draft:
