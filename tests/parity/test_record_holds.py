@@ -127,13 +127,13 @@ def test_what_a_caller_was_told_is_on_the_record_after_a_kill(own: Studio) -> No
 
 
 def _refused_again_and_again(server: Server, token: str, told: list[str], done: threading.Event) -> None:
-    studio = Studio(server)
-    while not done.is_set():
-        try:
-            reply = studio.arm("GET", studio.workspace(f"nothing-{uuid.uuid4().hex}"), token=token)
-        except OSError:
-            return
-        told.append(reply.headers[ID])
+    with closing(Studio(server)) as studio:
+        while not done.is_set():
+            try:
+                reply = studio.arm("GET", studio.workspace(f"nothing-{uuid.uuid4().hex}"), token=token)
+            except OSError:
+                return
+            told.append(reply.headers[ID])
 
 
 def test_a_line_that_was_edited_while_the_studio_was_down_is_named(own: Studio, tmp_path: Path) -> None:
