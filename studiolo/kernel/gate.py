@@ -194,18 +194,18 @@ class Gate:
             Forbidden: the caller may do none of it (the fault names the first), or one of it is denied.
         """
         granted: Granted | None = None
-        refused: Forbidden | None = None
+        refused: list[Forbidden] = []
         for each in (demand, *demand.alternatives):
             try:
                 found = await self.require(caller, each.action, each.scope.text)
             except Denied:
                 raise
             except Forbidden as fault:
-                refused = refused or fault
+                refused.append(fault)
             else:
                 granted = granted or found
         if granted is None:
-            raise refused or Forbidden(f"'{demand.action}' was neither allowed nor refused.")
+            raise refused[0]
         return granted
 
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:

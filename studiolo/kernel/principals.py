@@ -107,8 +107,10 @@ def signed_out(private: Mapping[str, Any], at: str) -> dict[str, Any]:
 
 
 def _first_issue(private: Mapping[str, Any]) -> int:
-    moment = private.get(NOT_BEFORE)
-    return max(int(private.get(FIRST_ISSUE) or 0), whole_second_after(moment) if moment else 0)
+    if FIRST_ISSUE in private:
+        return int(private[FIRST_ISSUE])
+    moment = private.get(NOT_BEFORE)  # an older release kept it alone
+    return whole_second_after(moment) if moment else 0
 
 
 def custom_attributes(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from studiolo.kernel import clock
 from studiolo.kernel.faults import Invalid, Unavailable
+from studiolo.kernel.numbers import whole_number
 from studiolo.wire.http import Answer, Call
 
 VERSION: Final = "x-studiolo-authz-version"
@@ -61,10 +62,11 @@ class Freshness:
         return versions.stamp()
 
     async def _reach(self, text: str) -> None:
-        if not text.isascii() or not text.isdigit() or len(text) > 18:
+        wanted = whole_number(text)
+        if wanted is None:
             raise Invalid(f"'{DEMAND}' must be a number that '{VERSION}' named.", code="InvalidHeaderValue", target=DEMAND)
         until = clock.monotonic() + PATIENCE_SECONDS
-        while self._versions.stamp() < int(text):
+        while self._versions.stamp() < wanted:
             if clock.monotonic() >= until:
                 raise Unavailable(
                     f"This server knows version {self._versions.stamp()} of the authorization store, and {text} is demanded: "

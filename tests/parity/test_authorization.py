@@ -125,6 +125,20 @@ def test_a_hub_does_not_go_with_projects_that_its_remover_may_not_remove(studio:
     assert studio.arm("DELETE", hub, by=keeper).status in (200, 202)
 
 
+def test_a_group_does_not_go_with_a_hub_whose_projects_elsewhere_its_remover_may_not_remove(studio: Studio) -> None:
+    group = f"{studio.subscription}/resourceGroups/{unique('group')}"
+    assert studio.arm("PUT", group, {"location": "local"}).status == 201
+    hub = f"{group}/providers/{ML}/{unique('hub')}"
+    assert studio.arm("PUT", hub, {"location": "local", "kind": "Hub", "properties": {}}).status == 201
+    project = studio.project(hub)["id"]
+    keeper = studio.person()
+    studio.grant(keeper.oid, "Contributor", group)
+    assert studio.arm("DELETE", group, by=keeper).status == 403
+    assert (studio.arm("GET", hub).status, studio.arm("GET", project).status) == (200, 200)
+    studio.grant(keeper.oid, "Contributor", project)
+    assert studio.arm("DELETE", group, by=keeper).status in (200, 202)
+
+
 def test_a_group_does_not_go_with_what_is_denied_to_its_remover(studio: Studio) -> None:
     group = f"{studio.subscription}/resourceGroups/{unique('group')}"
     assert studio.arm("PUT", group, {"location": "local"}).status == 201

@@ -10,12 +10,12 @@ from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Invalid
 from studiolo.kernel.ids import Collection
+from studiolo.kernel.numbers import whole_number
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Page, Row, Store
 
 _PAGE = 100
 _MAX_PAGE = 1000
-_MAX_DIGITS = 18
 _FIRST_SCAN, _SCAN = 8, 400
 
 
@@ -92,25 +92,19 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not _is_number(text) or not 1 <= int(text) <= 1_000_000:
+    number = whole_number(text)
+    if number is None or not 1 <= number <= 1_000_000:
         raise Invalid(f"'{name}' must be a positive whole number, not '{text[:50]}'.", code="InvalidQueryParameterValue", target=name)
-    return min(int(text), _MAX_PAGE)
-
-
-def _is_number(text: str) -> bool:
-    """Whether a text is a whole number that the store can count to. Not all that Unicode calls digits is one."""
-    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+    return min(number, _MAX_PAGE)
 
 
 def _skipped(query: Mapping[str, str]) -> int:
     """How many rows lie behind the caller, who may count them or send the token of a page."""
     token = query.get("$skipToken", "")
-    found = _untoken(token) if token else query.get("$skip", "")
-    if _is_number(found):
-        return int(found)
-    if token:
+    number = whole_number(_untoken(token) if token else query.get("$skip", ""))
+    if number is None and token:
         raise _no_token()
-    return 0
+    return number or 0
 
 
 def _token(key: str) -> str:

@@ -347,9 +347,10 @@ class Control:
             await self.gate.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
-        await self._removal.check(caller, declared, old)
-        asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
+        if not caller.is_platform and (has_children or declared.takes_along is not None):
+            await self._removal.check(caller, declared, old)
+        asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         hold = self._operations.hold_on(row.key)
         if hold is not None:
             return await self._joined(row, hold)

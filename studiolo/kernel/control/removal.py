@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from studiolo.kernel.documents import resource_of
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import Caller, Catalog, Demand, Resource, ResourceType
@@ -32,9 +33,10 @@ class Removal:
         Raises:
             Forbidden: the caller may not remove all of it; the fault names the first.
         """
-        if caller.is_platform:
-            return
+        await self._along(caller, declared, going)
         await self._below(caller, going)
+
+    async def _along(self, caller: Caller, declared: ResourceType, going: Resource) -> None:
         for other in await declared.takes_along(going) if declared.takes_along is not None else ():
             await self._gate.demand(caller, Demand(declared.permission("delete"), other.id))
             await self._below(caller, other)
@@ -48,6 +50,7 @@ class Removal:
                 declared = self._catalog.find(row.type)
                 if declared is not None and (row.type == _DENIES or _is_in_group(row, declared)):
                     await self._gate.demand(caller, Demand(declared.permission("delete"), parse(row.key)))
+                    await self._along(caller, declared, resource_of(row, declared))
             after = page.next
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from studiolo.kernel.faults import Invalid
+from studiolo.kernel.numbers import whole_number
 from studiolo.kernel.record import MERGED, Repeats
 from studiolo.kernel.resource import JsonObject
 
@@ -145,9 +146,10 @@ def _number(asked: Mapping[str, str], name: str, usual: int, most: int) -> int:
     text = asked.get(name)
     if text is None:
         return usual
-    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > most:
+    number = whole_number(text)
+    if number is None or number > most:
         raise _bad(name, f"a number up to {most}")
-    return int(text)
+    return number
 
 
 def _one_of(asked: Mapping[str, str], name: str, offered: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ from studiolo.rooms.blobs.wire import containers
 from studiolo.rooms.directory.domain import graph, principals
 from studiolo.rooms.directory.service import graph as directory
 from studiolo.rooms.records import domain as records
+from studiolo.rooms.records.service import exports
 from studiolo.rooms.templates.domain.expressions import parse
 from studiolo.rooms.templates.domain.values import Misuse
 from studiolo.wire.http import read_json_object
@@ -102,6 +103,7 @@ def pages(raw: bytes) -> None:
             lambda: check_prefix(get("prefix", "")),
             lambda: check_block_id(get("blockid", "")),
             lambda: _record_lines(records.wanted(asked)),
+            lambda: exports._read(get("$skipToken", "")),
         ]
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from studiolo.kernel.faults import Conflict, Invalid
+from studiolo.kernel.numbers import whole_number
 from studiolo.kernel.resource import Change, Draft, JsonObject, Resource
 from studiolo.rooms.assets.domain.versions import DATA_TYPES, texts
 
 _COMPUTED = ("latestVersion", "nextVersion", "provisioningState")
-_MAX_DIGITS = 18
 
 
 def admit_container(change: Change) -> Draft:
@@ -72,7 +72,7 @@ def _asked_again(container: Resource) -> JsonObject:
 
 
 def _number(version: str) -> int:
-    return int(version) if version.isascii() and version.isdigit() and len(version) <= _MAX_DIGITS else 0
+    return whole_number(version) or 0
 
 
 def _mismatch(name: str, kept: str, asked: str) -> Conflict:

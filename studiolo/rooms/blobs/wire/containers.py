@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Mapping
 
 from studiolo.kernel.faults import Forbidden, Invalid, NotOffered
+from studiolo.kernel.numbers import whole_number
 from studiolo.rooms.blobs.domain.conditions import conditions_of
 from studiolo.rooms.blobs.domain.names import check_prefix
 from studiolo.rooms.blobs.domain.sas import Level
@@ -26,7 +27,6 @@ from studiolo.rooms.blobs.wire.visits import (
 )
 from studiolo.wire.http import Answer, Call, Permit
 
-_MAX_DIGITS = 18
 _INCLUDES = frozenset(
     (
         "metadata",
@@ -204,9 +204,10 @@ def _page_size(query: Mapping[str, str]) -> int:
     text = query.get("maxresults", "")
     if not text:
         return MAX_PAGE
-    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS or int(text) < 1:
+    number = whole_number(text)
+    if number is None or number < 1:
         raise Invalid("'maxresults' must be a whole number from 1.", code="OutOfRangeQueryParameterValue", target="maxresults")
-    return min(int(text), MAX_PAGE)
+    return min(number, MAX_PAGE)
 
 
 def _told(visit: Visit, *names: tuple[str, str]) -> list[tuple[str, str]]:

@@ -129,7 +129,7 @@ def _written(found: _SoFar) -> str:
 def _read(token: str) -> _SoFar:
     try:
         return msgspec.json.decode(urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=_SoFar)
-    except ValueError:  # msgspec's and base64's errors are of this kind too
+    except (ValueError, RecursionError):  # msgspec's and base64's errors are of the first kind too
         raise _foreign() from None
 
 
