@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import ssl
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,7 +110,7 @@ class Studio:
                 connection.request(method, target, body, dict(headers or {}))
                 answer = connection.getresponse()
                 reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
-            except (ConnectionError, http.client.HTTPException):
+            except (ConnectionError, ssl.SSLError, http.client.HTTPException):  # a kept one that the server has ended since
                 connection.close()
                 del self._connections[netloc]
                 if not is_used or attempt == 2:
