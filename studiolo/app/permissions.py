@@ -1,4 +1,7 @@
-"""The page of permissions: every operation that is served, the action that it asks for, and the built-in roles that hold it."""
+"""The pages of permissions and of conditions.
+
+Every operation that is served, the action that it asks for, the built-in roles that hold it, and the attributes that its calls carry.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Final
 from studiolo.app.served import served_routes, served_types
 from studiolo.kernel.access.built_in import built_in_roles
 from studiolo.kernel.access.grants import Permission
+from studiolo.kernel.access.lints.offers import ENVIRONMENT, OFFERS, SPELLINGS
 from studiolo.kernel.access.patterns import PatternSet, action_key
 from studiolo.kernel.resource import ResourceType
 
@@ -19,6 +23,39 @@ Every operation that is served, the action that it asks the engine for, and the 
 | operation | action | plane | built-in roles |
 |---|---|---|---|
 """
+
+
+_CONDITIONS_HEAD: Final = """# Conditions
+
+A role assignment, a role or a deny assignment with a condition holds for the calls for which the condition is true, in the
+public cloud's language (version 2.0). An attribute that a call does not carry is unknown, which grants nothing and denies.
+A write that names an attribute which no call of its actions carries is refused (check L7).
+
+Every call carries `@Principal[Microsoft.Directory/CustomSecurityAttributes/Id:{Set}_{Name}]` of its caller, and
+%s.
+The calls of the actions below carry more, in each way of calling them (`SubOperationMatches`): an attribute of the request is
+what the call asks for, one of the resource what is stored. A list shows what single calls would be let through to.
+
+| action | plane | sub-operation | @Request | @Resource |
+|---|---|---|---|---|
+"""
+
+
+def conditions_page(surfaces: Iterable[object], types: Iterable[ResourceType]) -> str:
+    """The page of attributes, for actions that are served."""
+    served = {action_key(action) for _, action, _ in _operations(surfaces, types)}
+    lines = [
+        f"| `{offer.name}` | {offer.plane} | {', '.join(way.sub_operations)} | {_attributes(way.request)} | {_attributes(way.resource)} |"
+        for offer in OFFERS.values()
+        if offer.action in served
+        for way in offer.variants
+    ]
+    surroundings = ", ".join(f"`@Environment[{name}]`" for name in ENVIRONMENT)
+    return _CONDITIONS_HEAD % surroundings + "\n".join(lines) + "\n"
+
+
+def _attributes(keys: Iterable[str]) -> str:
+    return "<br>".join(f"`{name}`" for name in sorted(SPELLINGS[key] for key in keys))
 
 
 def permissions_page(surfaces: Iterable[object], types: Iterable[ResourceType]) -> str:

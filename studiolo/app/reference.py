@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studiolo.app.parity import FEATURES
-from studiolo.app.permissions import permissions_page
+from studiolo.app.permissions import conditions_page, permissions_page
 from studiolo.kernel import faults
 from studiolo.kernel.faults import Fault
 from studiolo.wire.http import Guard, Surface
@@ -38,6 +38,7 @@ def pages(application: Application) -> dict[Path, str]:
         ROOT / "docs/reference/types.md": _types(application),
         ROOT / "docs/reference/routes.md": _routes(application),
         ROOT / "docs/reference/permissions.md": permissions_page(application.surfaces, application.control.catalog),
+        ROOT / "docs/reference/conditions.md": conditions_page(application.surfaces, application.control.catalog),
         ROOT / "docs/reference/faults.md": _faults(),
         ROOT / "docs/reference/parity.md": _parity(application, everything=True),
         readme: f"{head}{_BEGIN}\n{_parity(application, everything=False)}{_END}{tail}",

@@ -84,7 +84,7 @@ class Gate:
             request=request or {},
             resource=resource or {},
             principal_attributes=self._grants.attributes(caller.oid),
-            environment={"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False},
+            environment=_surroundings(),
         )
 
     async def may(self, caller: Caller, action: str, scope: str, *, is_data: bool = False) -> bool:
@@ -117,13 +117,12 @@ class Gate:
         if version != self._version or len(self._allowed) > _REMEMBERED:
             self._allowed.clear()
             self._version = version
-        plain = not (request or resource or sub_operations)
         question = (caller.oid, action, scope, is_data)
         if caller.limited_to is not None and action not in caller.limited_to:
             raise refusal(Decision(caller, action, scope, "credential_limited", version=self._seen()))
-        granted = self._allowed.get(question) if plain else None
+        granted = None if sub_operations else self._allowed.get(question)
         if granted is None:
-            granted = await self._asked(question, caller, plain=plain, sub_operations=sub_operations, request=request, resource=resource)
+            granted = await self._asked(question, caller, sub_operations=sub_operations, request=request, resource=resource)
         if self._recorder is not None:
             self._recorder.count(caller.oid, action)
         return granted
@@ -133,18 +132,18 @@ class Gate:
         question: tuple[str, str, str, bool],
         caller: Caller,
         *,
-        plain: bool,
         sub_operations: tuple[str, ...],
         request: Mapping[str, Any] | None,
         resource: Mapping[str, Any] | None,
     ) -> Granted:
-        """Ask the engine, and remember a yes that rests on no attribute."""
+        """Ask the engine, and remember a yes that no attribute can change, so that no call needs to have its own looked at."""
         _, action, scope, is_data = question
         version, seen = self._version, self._seen()
         try:
             facts = await self._grants.facts(caller.oid)
             ask = self._ask(caller, action, scope, is_data=is_data, sub_operations=sub_operations, request=request, resource=resource)
-            verdict = decide(ask, facts)
+            plan = facts.plan(ask)
+            verdict = plan.answer(ask)
         except Fault:
             raise
         except Exception as error:
@@ -153,7 +152,7 @@ class Gate:
         if not verdict.allowed:
             raise refusal(Decision(caller, action, scope, verdict.reason, verdict.deciding, seen, ask, facts), is_denied=verdict.is_denied)
         granted = Granted(verdict.reason, verdict.deciding, seen)
-        if plain and not verdict.is_conditional and version == self._grants.version():
+        if plan.is_settled and not sub_operations and version == self._grants.version():
             self._allowed[question] = granted
         return granted
 
@@ -197,7 +196,7 @@ class Gate:
         refused: list[Forbidden] = []
         for each in (demand, *demand.alternatives):
             try:
-                found = await self.require(caller, each.action, each.scope.text)
+                found = await self.require(caller, each.action, each.scope.text, resource=each.attributes)
             except Denied:
                 raise
             except Forbidden as fault:
@@ -212,7 +211,13 @@ class Gate:
         """Which part of what lies below `scope` the caller may see in a list."""
         if caller.is_platform:
             return Filter.everything()
-        return visible(await self._grants.facts(caller.oid), action, "control", scope)
+        facts = await self._grants.facts(caller.oid)
+        attributes = self._grants.attributes(caller.oid)
+        return visible(facts, action, "control", scope, principal_attributes=attributes, environment=_surroundings())
+
+
+def _surroundings() -> Mapping[str, object]:
+    return {"UtcNow": clock.stamp(clock.now()), "isPrivateLink": False}
 
 
 def refusal(decision: Decision, *, is_denied: bool = False) -> Forbidden:

@@ -137,12 +137,13 @@ class Step(Protocol):
 class Demand:
     """A further decision that a write or an action needs, beyond the action on its own id.
 
-    Each alternative is as good, and a deny assignment against any of them denies it.
+    Each alternative is as good, and a deny assignment against any of them denies it. `attributes` are those of the stored object.
     """
 
     action: str
     scope: ResourceId
     alternatives: tuple[Demand, ...] = ()
+    attributes: JsonObject = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,10 +270,10 @@ class ResourceType:
     resolve: Callable[[ResourceId], Awaitable[ResourceId | None]] | None = None
     # Answers to a first PUT with 200 instead of 201, where clients insist.
     creates_with_ok: bool = False
-    # Attributes of the authorization specification (section 6) that this type's calls carry: (request, resource).
+    # Attributes of the authorization specification (section 6) that writes and removals carry: (request, resource).
     attributes: Callable[[Change], tuple[JsonObject, JsonObject]] | None = None
-    # The resource's attributes that its id alone tells: every call on it carries them, reads and actions too.
-    placed: Callable[[ResourceId], JsonObject] | None = None
+    # The resource's attributes that every call on it carries, reads and actions too: by its id, and its body as stored or None.
+    described: Callable[[ResourceId, bytes | None], JsonObject] | None = None
     # The name that permissions are made from where it is not the type's own (resource groups).
     permission_name: str | None = None
     # Actions that `demands` asks for beyond those that follow from types and verbs.

@@ -12,6 +12,8 @@ from tests.access.test_lints import BLOBS, CONTRIBUTOR, DELEGATE, LIST, NAME, OW
 
 LOW = BLOBS.lower()
 CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
+WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+DEPLOYMENTS = "Microsoft.CognitiveServices/accounts/deployments"
 GRANTED = [f"'{LOW}/{verb}'" for verb in ("read", "write", "add/action", "delete")]
 TARGET_TOO = "target them as well (a pattern such as …/containers/blobs/* covers all of a kind), or assign a role without them"
 EVERY_WAY = "let the condition hold for the action in every way of calling it, or add a part for this one"
@@ -64,10 +66,11 @@ def test_an_attribute_that_no_call_carries_is_told_with_where_it_is_to_be_had() 
         )
     ]
     (nowhere,) = told("@Resource[no:such] StringEquals 'a'", CONTRIBUTOR)
-    assert nowhere.instead == "use an attribute of the table in the documentation of conditions"
+    assert nowhere.instead == "use an attribute of the table in docs/reference/conditions.md"
     (path,) = told(f"{PATH} StringEquals 'a'", DELEGATE)
     grants = ", ".join(f"'microsoft.authorization/roleassignments/{verb}'" for verb in ("write", "delete"))
-    assert path.what.startswith(f"calls of '{CONTAINERS.lower()}/read', {grants} do not carry {PATH}, so ")
+    reads = ", ".join(f"'{each.lower()}/read'" for each in (CONTAINERS, WORKSPACES, DEPLOYMENTS))
+    assert path.what.startswith(f"calls of {reads}, {grants} do not carry {PATH}, so ")
     assert path.instead.startswith("write @Resource[…], which ")
     assert path.instead.endswith(" and 8 more carry (target those)")
     assert told(f"{PREFIX} StringEquals 'a/'", READER) == []

@@ -15,6 +15,8 @@ STORED = {f"{SA}:name", f"{SA}:isHnsEnabled", f"{CONTAINERS}:name"}
 OF_BLOB = {*STORED, f"{BLOBS}:path", f"{SA}/encryptionScopes:name", f"{BLOBS}:isCurrentVersion"}
 VERSIONED = {f"{BLOBS}:versionId", f"{BLOBS}:snapshot"}
 TAGS = f"{BLOBS}/tags"
+ML, MODELS = "Microsoft.MachineLearningServices/workspaces", "Microsoft.CognitiveServices/accounts"
+WORKSPACE, DEPLOYMENT = {f"{ML}:name", f"{ML}:kind"}, {f"{MODELS}/deployments:name", f"{MODELS}/deployments:model"}
 GRANT = {f"{ASSIGNMENTS}:{name}" for name in ("RoleDefinitionId", "PrincipalId", "PrincipalType")}
 Way = tuple[tuple[str, ...], set[str], set[str]]
 PLAIN: list[Way] = [((), VERSIONED, OF_BLOB)]
@@ -35,6 +37,17 @@ TABLE: dict[tuple[str, str], list[Way]] = {
     ("data", f"{BLOBS}/tags/write"): [((), {*VERSIONED, TAGS}, OF_BLOB)],
     ("data", f"{BLOBS}/filter/action"): [((), set(), {f"{SA}:name", f"{SA}:isHnsEnabled"})],
     **{("control", f"{CONTAINERS}/{verb}"): [((), set(), STORED)] for verb in ("read", "write", "delete")},
+    **{
+        ("control", f"{ML}/{verb}"): [((), set(), WORKSPACE)]
+        for verb in ("read", "delete", "diagnose/action", "showKey/action", "rotateKey/action", "destroyKey/action")
+    },
+    ("control", f"{ML}/write"): [((), {f"{ML}:kind"}, WORKSPACE)],
+    **{("control", f"{MODELS}/deployments/{verb}"): [((), set(), DEPLOYMENT)] for verb in ("read", "delete")},
+    ("control", f"{MODELS}/deployments/write"): [((), {f"{MODELS}/deployments:model"}, DEPLOYMENT)],
+    **{
+        ("data", f"{MODELS}/OpenAI/deployments/{call}/action"): [((), set(), DEPLOYMENT)]
+        for call in ("chat/completions", "completions", "embeddings")
+    },
     ("control", f"{ASSIGNMENTS}/write"): [((), GRANT, set())],
     ("control", f"{ASSIGNMENTS}/delete"): [((), set(), GRANT)],
 }

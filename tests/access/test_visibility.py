@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from studiolo.kernel.access.decision import Hierarchy
@@ -62,6 +64,41 @@ def test_conditions_count_without_attributes_only() -> None:
     assert is_open("!(ActionMatches{'*/write'}) OR (@Resource[x:y] StringEquals 'a')")
     assert is_open("NotExists @Resource[x:y]")
     assert not is_open("@Resource[x:y] StringEquals 'a'")
+
+
+def test_a_filter_says_where_a_condition_has_a_say() -> None:
+    by_name = "@Resource[x:y] StringEquals 'a'"
+    settled = "!(ActionMatches{'*/write'}) OR (@Resource[x:y] StringEquals 'a')"
+    project, hub = f"{SUB}/ws/p1", "/subscriptions/other/ws/hub"
+    tree = Hierarchy(extra_parents={project: (hub,)})
+
+    def is_conditional(*rows: Any, within: str = SUB) -> bool:
+        return visible(known(*rows, hierarchy=tree), LIST, "control", within).is_conditional
+
+    for scope in ("/", SUB, GROUP, BOX, hub):
+        assert is_conditional(grant(READER, scope, condition=by_name))
+        assert is_conditional(grant(READER), deny(scope, condition=by_name))
+        assert not is_conditional(grant(READER, scope, condition=settled))
+        assert not is_conditional(grant(READER, scope))
+    assert is_conditional(grant(READER), deny(BOX, condition=by_name, only_here=True))
+    assert not is_conditional(grant(READER, f"{SUB}2", condition=by_name))
+    assert not is_conditional(grant(READER, hub, condition=by_name), within=f"{SUB}/ws/p2")
+    assert not is_conditional(grant(READER, SUB, id="a1"), grant(READER, SUB, id="a2", condition=by_name)), "the plain one is enough"
+    nothing = visible(known(grant(READER, condition=by_name)), LIST, "control", SUB)
+    assert nothing.is_nothing
+    assert nothing.is_conditional
+
+
+def test_a_filter_knows_the_caller_and_the_surroundings() -> None:
+    own, at = "@Principal[x:y] StringEquals 'a'", "@Environment[UtcNow] DateTimeLessThan '2027-01-01T00:00:00.0Z'"
+    facts = known(grant(READER, condition=f"{own} AND {at}"))
+    for attributes, now, expected in (
+        ({"x:y": "a"}, "2026-01-01T00:00:00Z", True),
+        ({"x:y": "a"}, "2028-01-01T00:00:00Z", False),
+        ({}, "2026-01-01T00:00:00Z", False),
+    ):
+        found = visible(facts, LIST, "control", SUB, principal_attributes=attributes, environment={"UtcNow": now})
+        assert found.is_open is expected
 
 
 def test_a_hub_shows_the_projects_that_inherit_from_it() -> None:

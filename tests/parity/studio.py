@@ -169,6 +169,10 @@ class Studio:
             found = self._tokens[person.client_id, wanted] = reply.json()["access_token"]
         return found
 
+    def forget_token(self, person: Person) -> None:
+        """Have the next call ask for a token anew."""
+        self._tokens = {key: token for key, token in self._tokens.items() if key[0] != person.client_id}
+
     def ask_token(self, client_id: str, secret: str, *, tenant: str = "adfs", **fields: str) -> Reply:
         """One request to the token endpoint."""
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, **fields}

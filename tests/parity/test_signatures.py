@@ -62,5 +62,8 @@ def test_a_signature_ends_with_the_right_to_get_one_and_is_not_revived(
     assert studio.directory("PUT", entry, {"properties": named}).status == 201
     studio.grant(member.oid, "Azure AI Developer", project["id"])
     assert put() == 403, "another one of the same id"
+    old = studio.arm("GET", project["id"], by=member)
+    assert (old.status, old.code) == (401, "InvalidAuthenticationToken"), "a token of the earlier one, however quick the change"
+    studio.forget_token(member)
     given = given_by(studio, project, member)
     assert put() == 201

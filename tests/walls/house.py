@@ -123,8 +123,10 @@ class House:
     async def token(self, oid: str, application: str, audience: str, *, age_seconds: int = 0, tenant: str = "") -> str:
         """An access token of this server's own making, as old and of whatever tenant as the test wants."""
         proofs = self.application._house.identity.authentication  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - nobody gives out such tokens
+        principal = await self.application.control.find(parse(f"/providers/Studiolo.Directory/servicePrincipals/{oid}"))
+        assert principal is not None
         claims = claims_of(
-            Bearer(oid, application),
+            Bearer(oid, principal.system.created_at, application),
             proofs.front.issuer,
             audience,
             "2.0",

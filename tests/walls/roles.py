@@ -64,7 +64,4 @@ def _covers(grant: Grant, action: str, scope: str) -> bool:
 
 def may_see_some(grants: Iterable[Grant], action: str, scope: str) -> bool:
     """Whether a list at a scope shows anything at all: what is granted above it, there, or below."""
-    return any(
-        (is_within(scope, grant.scope) or is_within(grant.scope, scope)) and not grant.containers and has(grant.role, action, "control")
-        for grant in grants
-    )
+    return any((is_within(scope, grant.scope) or is_within(grant.scope, scope)) and has(grant.role, action, "control") for grant in grants)

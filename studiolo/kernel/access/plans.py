@@ -132,6 +132,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     grants: Shortlist = Shortlist(())
     otherwise: Verdict = Verdict(allowed=False, reason="no_grant")
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no attribute can change the answer, nor what decides."""
+        return self.verdict is not None
+
     def answer(self, ask: Ask) -> Verdict:
         """The verdict on an ask with these attributes: the deny pass first, then the grants."""
         if self.verdict is not None:

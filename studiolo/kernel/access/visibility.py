@@ -1,8 +1,9 @@
 """Lists: one question for a whole collection instead of one for each of its members.
 
 `visible` answers with the subtrees in which every single `decide` would allow, so that a store can filter in its query.
-It agrees with `decide` on an ask without attributes: an assignment under a condition counts where the condition is True
-without any, a deny assignment under a condition holds unless it is False without any.
+It agrees with `decide` on an ask without attributes of the request and the resource: an assignment under a condition counts
+where the condition is True without any, a deny assignment under a condition holds unless it is False without any. Where a
+condition has a say at all the filter says so (`is_conditional`), and only single decisions tell what a call with attributes sees.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from studiolo.kernel.access.ask import Ask, Plane
+from studiolo.kernel.access.ask import Ask, Bag, Plane
 from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.plans import Term, Verdict
 from studiolo.kernel.access.scopes import ROOT, prefixes, scope_key
@@ -22,6 +23,7 @@ class Filter(msgspec.Struct, frozen=True):
 
     A scope is visible if `is_open`, or a key in `included` is the scope or lies above it; unless a key in `excluded` is
     the scope or lies above it, or the scope itself is in `excluded_alone`. No key in a set lies below another of the set.
+    `is_conditional`: at some scope at or below the filter's own, attributes may change the answer.
     """
 
     scope: str
@@ -29,6 +31,7 @@ class Filter(msgspec.Struct, frozen=True):
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     excluded_alone: frozenset[str] = frozenset()
+    is_conditional: bool = False
 
     @classmethod
     def everything(cls, scope: str = ROOT) -> Filter:
@@ -65,8 +68,10 @@ class Filter(msgspec.Struct, frozen=True):
         return self.is_open or not self.included.isdisjoint(above)
 
 
-def visible(facts: CompiledFacts, action: str, plane: Plane, scope: str) -> Filter:
-    """What the facts' principal may do `action` on, at or below `scope`, for asks without attributes.
+def visible(
+    facts: CompiledFacts, action: str, plane: Plane, scope: str, *, principal_attributes: Bag | None = None, environment: Bag | None = None
+) -> Filter:
+    """What the facts' principal may do `action` on, at or below `scope`, for asks without attributes of request and resource.
 
     Raises:
         Invalid: the scope or the action is malformed (codes `InvalidScope`, `InvalidAction`).
@@ -75,9 +80,10 @@ def visible(facts: CompiledFacts, action: str, plane: Plane, scope: str) -> Filt
     found = facts.door(min(facts.ids, default=""), action, plane)
     if isinstance(found, Verdict):
         return Filter.nothing(key)
-    survey = _Survey(facts, Ask("", found, key, plane))
+    survey = _Survey(facts, Ask("", found, key, plane, principal_attributes=principal_attributes or {}, environment=environment or {}))
+    is_conditional = not survey.conditional.isdisjoint(survey.inherited) or bool(survey.reach(survey.conditional))
     if not survey.denied.isdisjoint(survey.inherited):
-        return Filter.nothing(key)
+        return Filter(key, is_open=False, is_conditional=is_conditional)
     excluded = _outermost(survey.reach(survey.denied))
     is_open = not survey.granted.isdisjoint(survey.inherited)
     included = frozenset[str]()
@@ -85,7 +91,7 @@ def visible(facts: CompiledFacts, action: str, plane: Plane, scope: str) -> Filt
         included = frozenset(each for each in _outermost(survey.reach(survey.granted)) if not _is_below(each, excluded))
         excluded = frozenset(each for each in excluded if _is_below(each, included))
     alone = (each for each in survey.denied_alone if is_open or _is_below(each, included))
-    return Filter(key, is_open, included, excluded, frozenset(each for each in alone if not _is_below(each, excluded)))
+    return Filter(key, is_open, included, excluded, frozenset(each for each in alone if not _is_below(each, excluded)), is_conditional)
 
 
 class _Survey:
@@ -98,8 +104,11 @@ class _Survey:
         self.granted: set[str] = set()
         self.denied: set[str] = set()
         self.denied_alone: set[str] = set()
+        self.conditional: set[str] = set()
         for scope in facts.scopes:
             local = facts.local(scope, (ask.plane, ask.action, ()))
+            if any(term.runs for term in (*local.grants, *local.denies, *local.here)):
+                self.conditional.add(scope)
             if any(term.grants(ask) for term in local.grants):
                 self.granted.add(scope)
             if _any_applies(local.denies, ask):

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Invalid
-from studiolo.kernel.ids import Collection
+from studiolo.kernel.gate import Gate
+from studiolo.kernel.ids import Collection, parse
 from studiolo.kernel.numbers import whole_number
-from studiolo.kernel.resource import ResourceType
+from studiolo.kernel.resource import Caller, ResourceType
 from studiolo.kernel.store.port import Page, Row, Store
 
 _PAGE = 100
@@ -28,13 +29,31 @@ class Listed:
     rows: Sequence[Row] = field(default_factory=tuple[Row, ...])
 
 
+class Sight:
+    """What one caller sees of one type: by the filter that answers for all, or asked singly where attributes have a say."""
+
+    def __init__(self, gate: Gate, caller: Caller, declared: ResourceType, view: Filter) -> None:
+        self._gate = gate
+        self._caller = caller
+        self._declared = declared
+        self._view = view
+
+    async def admits(self, scope: str, doc: bytes | None = None) -> bool:
+        """Whether a resource, whose body as stored is `doc`, is shown: whether its caller could read it by itself."""
+        if not self._view.is_conditional:
+            return self._view.admits(scope)
+        described = self._declared.described
+        resource = described(parse(scope), doc) if described is not None else None
+        return (await self._gate.decide(self._caller, self._declared.permission("read"), scope, resource=resource)).allowed
+
+
 class Lister:
     """Walks collections in the order of their keys, or the newest first."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def page(self, declared: ResourceType, collection: Collection, query: Mapping[str, str], view: Filter) -> Listed:
+    async def page(self, declared: ResourceType, collection: Collection, query: Mapping[str, str], sight: Sight) -> Listed:
         """One page.
 
         Raises:
@@ -43,14 +62,14 @@ class Lister:
         top = _number(query, "$top", _PAGE)
         order = query.get("$orderBy", query.get("orderBy", "")).lower()
         if order.startswith(("createdtime", "createdat")):
-            return await self._newest(declared, collection, query, view, top, is_descending=not order.endswith("asc"))
+            return await self._newest(declared, collection, query, sight, top, is_descending=not order.endswith("asc"))
         after = _untoken(query.get("$skipToken") or query.get("$skiptoken") or query.get("$skip") or "")
         facet = declared.finds(query) if declared.finds else None
         rows: list[Row] = []
         while True:
             found = await self._scan(declared, collection, facet, after, max(top - len(rows), _SCAN if rows or declared.shows else top))
             for row in found.rows:
-                if view.admits(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
+                if await sight.admits(row.key, row.doc) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
                     rows.append(row)
                     if len(rows) == top:
                         more = row.key != found.rows[-1].key or found.next is not None
@@ -70,7 +89,7 @@ class Lister:
         return await self._store.page(collection.key, after=after, limit=limit)
 
     async def _newest(
-        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], view: Filter, top: int, *, is_descending: bool
+        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], sight: Sight, top: int, *, is_descending: bool
     ) -> Listed:
         skip = _skipped(query)
         rows: list[Row] = []
@@ -79,7 +98,7 @@ class Lister:
             found = await self._store.newest(collection.key, limit=scan, skip=skip, is_descending=is_descending)
             for row in found:
                 skip += 1
-                if view.admits(row.key) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
+                if await sight.admits(row.key, row.doc) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
                     rows.append(row)
                     if len(rows) == top:
                         return Listed([r.doc for r in rows], _token(str(skip)), rows)

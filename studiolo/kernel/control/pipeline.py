@@ -17,7 +17,7 @@ import msgspec
 from studiolo.kernel import clock
 from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, stand_in, written
 from studiolo.kernel.control.holders import Holders, as_found
-from studiolo.kernel.control.lists import Listed, Lister
+from studiolo.kernel.control.lists import Listed, Lister, Sight
 from studiolo.kernel.control.removal import Removal
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
@@ -111,8 +111,8 @@ class Control:
             NotFound: there is no such resource or type.
         """
         declared = self.catalog.get(id_.type)
-        await self._judge(caller, declared, "read", id_)
         row = await self.store.find(id_.key)
+        await self._judge(caller, declared, "read", id_, row)
         if row is None and declared.resolve is not None and (meant := await declared.resolve(id_)) is not None:
             row = await self.store.find(meant.key)
         if row is None:
@@ -126,13 +126,14 @@ class Control:
             raise NotAllowed(f"'{declared.name}' cannot be listed.")
         scope = collection.parent.text if collection.parent else "/"
         view = await self.gate.visible(caller, declared.permission("read"), scope)
-        if view.is_nothing and not _is_open(collection):
+        if view.is_nothing and not (view.is_conditional or _is_open(collection)):
             await self.gate.require(caller, declared.permission("read"), scope)
         if declared.lists is not None:
             bodies = await declared.lists(caller, collection, query)
-            return Listed([msgspec.json.encode(b) for b in bodies if view.admits(b["id"])], None)
+            sight = Sight(self.gate, caller, declared, view)
+            return Listed([msgspec.json.encode(b) for b in bodies if await sight.admits(b["id"])], None)
         await self._expect_parent(collection, declared, caller)
-        listed = await self._lister.page(declared, collection, query, view)
+        listed = await self._lister.page(declared, collection, query, Sight(self.gate, caller, declared, view))
         if declared.view is None:
             return listed
         return Listed([await self._shown(row, declared) for row in listed.rows], listed.next, listed.rows)
@@ -179,7 +180,7 @@ class Control:
         declared = self.catalog.get(id_.type)
         verb = "patch" if is_patch else "put"
         if verb not in declared.verbs:
-            await self._judge(caller, declared, "write", id_)
+            await self._judge(caller, declared, "write", id_, await self.store.find(id_.key))
             raise NotAllowed(f"'{declared.name}' cannot be written with {verb.upper()}.")
         draft = draft_from(body)
         races, deadline = 0, clock.monotonic() + self._patience
@@ -190,7 +191,7 @@ class Control:
                 return await self._write(
                     caller,
                     declared,
-                    old,
+                    row,
                     self._asked(declared, id_, old, draft, caller, api_version, is_patch=is_patch),
                     if_match,
                     if_none_match,
@@ -230,15 +231,15 @@ class Control:
         )
 
     async def _write(
-        self, caller: Caller, declared: ResourceType, old: Resource | None, change: Change, if_match: str | None, if_none_match: str | None
+        self, caller: Caller, declared: ResourceType, row: Row | None, change: Change, if_match: str | None, if_none_match: str | None
     ) -> Outcome:
-        request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
+        old = change.old
         making = declared.making(change) if declared.making and not change.is_patch else None
         if making is not None and old is None:
             granted = await self.gate.demand(caller, making)
         else:
             try:
-                granted = await self._judge(caller, declared, "write", change.id, request=request, resource=attributes)
+                granted = await self._judge(caller, declared, "write", change.id, row, change)
             except Forbidden:
                 if making is not None:  # in the words of making one, so that nobody learns that there is one
                     await self.gate.demand(caller, making)
@@ -335,8 +336,7 @@ class Control:
         change = Change(
             id=id_, old=old, new=draft_of(old) if old else Draft(), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True
         )
-        request, attributes = declared.attributes(change) if declared.attributes else ({}, {})
-        granted = await self._judge(caller, declared, "delete", id_, request=request, resource=attributes)
+        granted = await self._judge(caller, declared, "delete", id_, row, change)
         mark = _Mark(caller, declared.permission("delete"), id_, granted)
         if "delete" not in declared.verbs:
             raise NotAllowed(f"'{declared.name}' cannot be deleted.")
@@ -407,8 +407,8 @@ class Control:
         """
         declared = self.catalog.get(id_.type)
         action = declared.action(name)
-        granted = await self._judge(caller, declared, action.permission or action.name, id_)
         row = await self.store.find(id_.key)
+        granted = await self._judge(caller, declared, action.permission or action.name, id_, row)
         if row is None:
             if not action.needs_no_resource:
                 raise await self._holders.missing(id_, declared)
@@ -442,17 +442,12 @@ class Control:
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _judge(
-        self,
-        caller: Caller,
-        declared: ResourceType,
-        verb: str,
-        id_: ResourceId,
-        *,
-        request: JsonObject | None = None,
-        resource: JsonObject | None = None,
+        self, caller: Caller, declared: ResourceType, verb: str, id_: ResourceId, row: Row | None, change: Change | None = None
     ) -> Granted:
-        if declared.placed is not None:
-            resource = {**declared.placed(id_), **(resource or {})}
+        """Ask for the action, with the attributes of what is stored and, of a write or a removal, of what is asked for."""
+        request, resource = declared.attributes(change) if change is not None and declared.attributes is not None else ({}, {})
+        if declared.described is not None:
+            resource = {**declared.described(id_, row.doc if row is not None else None), **resource}
         return await self.gate.require(caller, declared.permission(verb), id_.text, request=request, resource=resource)
 
     async def _shown(self, row: Row, declared: ResourceType) -> bytes:
@@ -470,7 +465,7 @@ class Control:
         if parent is None or await self.store.find(parent.key) is not None:
             return
         declared = self.catalog.get(parent.type)
-        await self._judge(caller, declared, "read", parent)
+        await self._judge(caller, declared, "read", parent, None)
         raise await self._holders.missing(parent, declared)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from studiolo.kernel.documents import resource_of
+from studiolo.kernel.documents import encode, resource_of
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import Caller, Catalog, Demand, Resource, ResourceType
@@ -38,7 +38,8 @@ class Removal:
 
     async def _along(self, caller: Caller, declared: ResourceType, going: Resource) -> None:
         for other in await declared.takes_along(going) if declared.takes_along is not None else ():
-            await self._gate.demand(caller, Demand(declared.permission("delete"), other.id))
+            described = declared.described(other.id, encode(other)) if declared.described is not None else {}
+            await self._gate.demand(caller, Demand(declared.permission("delete"), other.id, attributes=described))
             await self._below(caller, other)
 
     async def _below(self, caller: Caller, going: Resource) -> None:
@@ -49,7 +50,9 @@ class Removal:
             for row in page.rows:
                 declared = self._catalog.find(row.type)
                 if declared is not None and (row.type == _DENIES or _is_in_group(row, declared)):
-                    await self._gate.demand(caller, Demand(declared.permission("delete"), parse(row.key)))
+                    id_ = parse(row.key)
+                    described = declared.described(id_, row.doc) if declared.described is not None else {}
+                    await self._gate.demand(caller, Demand(declared.permission("delete"), id_, attributes=described))
                     await self._along(caller, declared, resource_of(row, declared))
             after = page.next
 

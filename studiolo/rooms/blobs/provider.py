@@ -51,7 +51,7 @@ def types(service: StorageResources) -> list[ResourceType]:
             retire=service.retire_container,
             view=service.view_container,
             parent_draft=_service_draft,
-            placed=_placed,
+            described=_described,
             name_pattern=r"^(\$root|\$web|[a-z0-9](-?[a-z0-9])+)$",
         ),
     ]
@@ -63,5 +63,6 @@ def _service_draft(change: Change, parent: Resource | None) -> Draft | None:
     return None if parent is not None else Draft()
 
 
-def _placed(container: ResourceId) -> JsonObject:
+def _described(container: ResourceId, doc: bytes | None) -> JsonObject:
+    del doc  # the id says it all
     return {ACCOUNT_NAME: container.names[0], ACCOUNT_IS_HNS: False, CONTAINER_NAME: container.name}

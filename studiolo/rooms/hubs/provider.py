@@ -37,6 +37,8 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         retire=service.retire,
         view=service.view,
         facets=_facets,
+        attributes=kinds.asked_for,
+        described=kinds.described,
         shows=lambda workspace, query: not query.get("kind") or (workspace.kind or "").lower() in query["kind"].lower().split(","),
         further_actions=(
             *(f"{kinds.TYPE}/hubs/{verb}" for verb in ("write", "delete")),

@@ -38,6 +38,8 @@ def account_types(service: Accounts) -> list[ResourceType]:
             about="A model under a name: what model calls are sent to.",
             schema=arm.DeploymentProperties,
             admit=accounts.admit_deployment,
+            attributes=accounts.deployment_request,
+            described=accounts.described,
             name_pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
         ),
         ResourceType(

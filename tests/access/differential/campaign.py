@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -91,7 +91,10 @@ def run_seed(seed: int, tally: Tally) -> None:
 
 
 def run_list(seed: int, maker: Maker, world: World, engine: Engine, tally: Tally) -> None:
-    """A list shows a scope at or below it if and only if the question for that scope, without attributes, is allowed."""
+    """A list shows a scope at or below it if and only if the question for that scope, without attributes, is allowed.
+
+    A filter in which no condition has a say holds for a question with attributes as well.
+    """
     asked = maker.question()
     try:
         names.check_action(asked.action)
@@ -102,12 +105,13 @@ def run_list(seed: int, maker: Maker, world: World, engine: Engine, tally: Tally
     for scope in SCOPES:
         if listed not in names.ancestors(names.segments(scope), world.group_parents, world.subscription_groups, {}):
             continue
-        one = Question(asked.principal, asked.action, scope, asked.data, moment=asked.moment)
-        expected = decide(world, one).outcome
+        plain = Question(asked.principal, asked.action, scope, asked.data, moment=asked.moment)
         found = "allow" if shown.admits(scope) else "deny"
-        tally.listed += 1
-        if found != expected:
-            tally.mismatches.append(Mismatch(seed, one, (expected, "listed", asked.scope), (found, "listed", asked.scope), world))
+        for one in (plain,) if shown.is_conditional else (plain, replace(plain, bags=asked.bags)):
+            expected = decide(world, one).outcome
+            tally.listed += 1
+            if found != expected:
+                tally.mismatches.append(Mismatch(seed, one, (expected, "listed", asked.scope), (found, "listed", asked.scope), world))
 
 
 def run_many(seeds: range, processes: int, progress: Path | None = None) -> Tally:

@@ -56,6 +56,7 @@ class Forge:
     true: str
     tenant: str
     now: int
+    births: dict[str, str]
 
     def made(
         self,
@@ -80,9 +81,9 @@ class Forge:
         return guid(1)
 
     def persons_claims(self, **changes: Any) -> dict[str, Any]:
-        """What the claims of a person's token are, with changes."""
-        said = {"idtyp": "user", "scp": "user_impersonation", "sid": guid(7), "oid": self.person, "sub": "a pairwise subject"}
-        return {**said, **changes}
+        """What the claims of a person's token are, with changes; born when whoever they name was, unless that is changed too."""
+        said = {"idtyp": "user", "scp": "user_impersonation", "sid": guid(7), "oid": self.person, "sub": "a pairwise subject", **changes}
+        return {"born": self.births.get(said["oid"]), **said}
 
     def persons(self, **changes: Any) -> str:
         """A person's token, with other claims."""
@@ -114,7 +115,12 @@ async def forge(studio: Studio) -> Forge:
     await studio.control.act(PLATFORM, parse(f"{users}/{guid(2)}"), "revokeSignInSessions", {}, {}, "2024-01-01")
     await studio.put(f"{users}/{guid(3)}", {"displayName": "user-3", "accountEnabled": False})
     await studio.put(f"/providers/Studiolo.Directory/applications/{guid(60)}", {"displayName": "app"})
-    return Forge(key, read[0], read[1], true, studio.tenant, int(clock.now().timestamp()) - 1)
+    places = {guid(number): f"{users}/{guid(number)}" for number in (1, 2, 3)} | {
+        guid(30): f"/providers/Studiolo.Directory/groups/{guid(30)}"
+    }
+    found = {oid: await studio.control.find(parse(place)) for oid, place in places.items()}
+    births = {oid: each.system.created_at for oid, each in found.items() if each is not None} | {read[1]["oid"]: read[1]["born"]}
+    return Forge(key, read[0], read[1], true, studio.tenant, int(clock.now().timestamp()) - 1, births)
 
 
 def public_pem(key: RSAPrivateKey) -> bytes:
@@ -233,6 +239,9 @@ CLAIMS: dict[str, Case] = {
     "not valid yet": lambda f: f.made(claims={"nbf": f.now + 300}),
     "issued in the future": lambda f: f.made(claims={"iat": f.now + 3600}),
     "issued before its principal was made": lambda f: f.made(claims={"iat": f.now - 86400}),
+    "of an earlier principal of the same id": lambda f: f.made(claims={"born": f.births[guid(1)]}),
+    "born never": lambda f: f.made(claims={"born": None}),
+    "of a person who was there before": lambda f: f.persons(born=f.claims["born"]),
     "exp absent": lambda f: f.made(claims={"exp": None}),
     "exp a text": lambda f: f.made(claims={"exp": str(f.claims["exp"])}),
     "exp true": lambda f: f.made(claims={"exp": True}),

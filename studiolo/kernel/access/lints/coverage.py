@@ -142,7 +142,7 @@ def _elsewhere(attribute: Attribute) -> str:
             return f"write @{source.capitalize()}[…], which {listed(carriers)} carry" + (
                 "" if source != attribute.source else " (target those)"
             )
-    return "use an attribute of the table in the documentation of conditions"
+    return "use an attribute of the table in docs/reference/conditions.md"
 
 
 def listed(actions: Iterable[str]) -> str:

@@ -39,6 +39,7 @@ class _Claims(msgspec.Struct):
     iat: int
     nbf: int
     exp: int
+    born: str = ""
     azp: str = ""
     appid: str = ""
     scp: str = ""
@@ -60,7 +61,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """For whom a token is made, and the application that carries it.
+    """For whom a token is made, and the application that carries it. `born` tells a principal from a later one of the same id.
 
     `proof` says how the application proved itself: 0 not at all, 1 by a secret, 2 by a certificate. `resource_id` names
     the resource that a managed identity belongs to. A person has a `name`; then `scopes` is what the application may do
@@ -69,6 +70,7 @@ class Bearer:
     """
 
     oid: str
+    born: str
     application: str
     resource_id: str = ""
     proof: Literal["0", "1", "2"] = "1"
@@ -92,6 +94,7 @@ class Verified:
     """
 
     oid: str
+    born: str
     tenant: str
     application: str
     audience: str
@@ -110,7 +113,9 @@ class Verified:
     def is_of(self, principal: Principal) -> bool:
         """Whether the token was given to this principal, not to an earlier one of the same id, and not before its last sign-out."""
         is_fitting = principal.kind == "User" if self.is_delegated else principal.application == self.application
-        return is_fitting and principal.oid == self.oid and self.issued_at >= first_issue(principal)
+        is_same = (principal.oid, principal.since) == (self.oid, self.born)
+        born = int(datetime.fromisoformat(principal.since).timestamp())
+        return is_fitting and is_same and self.issued_at >= max(born, principal.first_issue)
 
     def check_time(self, now: float) -> None:
         """Raise Unauthenticated unless the token holds at `now` (seconds since the epoch), give or take the skew."""
@@ -118,15 +123,6 @@ class Verified:
             raise Unauthenticated("The access token expired. Sign in again for a new one.", code="ExpiredAuthenticationToken")
         if now < self.not_before - SKEW_SECONDS:
             raise Unauthenticated("The access token is not valid yet: compare the clocks of client and server.")
-
-
-def first_issue(principal: Principal) -> int:
-    """The first second in which a token of this principal may have been issued.
-
-    Times of issue are whole seconds: a sign-out takes along everything of its own second, and what is issued right
-    after it bears the next one.
-    """
-    return max(int(datetime.fromisoformat(principal.since).timestamp()), principal.first_issue)
 
 
 def claims_of(bearer: Bearer, issuer: Issuer, audience: str, version: Version, *, at: int, life_seconds: int, token_id: str) -> JsonObject:
@@ -139,6 +135,7 @@ def claims_of(bearer: Bearer, issuer: Issuer, audience: str, version: Version, *
         "exp": at + life_seconds,
         "idtyp": "user" if bearer.is_person else "app",
         "oid": bearer.oid,
+        "born": bearer.born,
         "sub": subject_of(bearer) if bearer.is_person else bearer.oid,
         "tid": issuer.tenant,
         "uti": token_id,
@@ -242,7 +239,9 @@ def check_claims(claims: JsonObject, issuer: Issuer, now: float) -> Verified:
         raise _untrusted("it does not say what its application may do for a person")
     if said.iat > now + SKEW_SECONDS:
         raise _untrusted("it was issued in the future")
-    verified = Verified(said.oid, said.tid, application, said.aud, said.iat, said.nbf, said.exp, scopes, said.sid, said.downstream)
+    verified = Verified(
+        said.oid, said.born, said.tid, application, said.aud, said.iat, said.nbf, said.exp, scopes, said.sid, said.downstream
+    )
     verified.check_time(now)
     return verified
 

@@ -17,7 +17,7 @@ from studiolo.rooms.authentication.domain import refusals
 from studiolo.rooms.authentication.domain.audiences import Audiences
 from studiolo.rooms.authentication.domain.clients import IMPERSONATION, Client
 from studiolo.rooms.authentication.domain.scopes import DEFAULT, Wanted, hop
-from studiolo.rooms.authentication.domain.tokens import Bearer, Issuer, Version, claims_of, first_issue, groups_claim, id_claims_of
+from studiolo.rooms.authentication.domain.tokens import Bearer, Issuer, Version, claims_of, groups_claim, id_claims_of
 from studiolo.rooms.authentication.service.clients import Clients, Proven
 from studiolo.rooms.authentication.service.revocations import MOST_LIFE, Revocations
 from studiolo.rooms.authentication.service.signing import SigningKeys
@@ -122,14 +122,14 @@ class Mint:
 
     async def for_application(self, proven: Proven, acting: Principal, audience: str, version: Version) -> Issued:
         """A token that an application has for itself."""
-        bearer = Bearer(acting.oid, acting.application, acting.resource_id, proven.proof)
+        bearer = Bearer(acting.oid, acting.since, acting.application, acting.resource_id, proven.proof)
         at, life = self._time(acting, proven.client.id)
         claims = claims_of(bearer, self.issuer, audience, version, at=at, life_seconds=life, token_id=_token_id())
         return Issued(await self._keys.sign(claims), audience, at, life)
 
     async def for_identity(self, acting: Principal, audience: str, binding: str) -> Issued:
         """A token of a managed identity, for the workload that is bound to it; it ends with the binding."""
-        bearer = Bearer(acting.oid, acting.application, acting.resource_id, "2", consent=binding)
+        bearer = Bearer(acting.oid, acting.since, acting.application, acting.resource_id, "2", consent=binding)
         at, life = self._time(acting, acting.application)
         claims = claims_of(bearer, self.issuer, audience, "1.0", at=at, life_seconds=life, token_id=_token_id())
         return Issued(await self._keys.sign(claims), audience, at, life)
@@ -146,6 +146,7 @@ class Mint:
             target, scopes = Target(client.id, frozenset()), tuple(sorted(openid)) or ("openid",)
         bearer = Bearer(
             oid=person.oid,
+            born=person.since,
             application=client.id,
             proof=leave.proven.proof,
             name=person.name or person.oid,
@@ -169,7 +170,7 @@ class Mint:
 
     def _time(self, principal: Principal, client_id: str) -> tuple[int, int]:
         """The moment of issue, never one that a sign-out has voided, and a life of 60 to 90 minutes."""
-        at = max(int(clock.now().timestamp()), first_issue(principal), self._revocations.first_issue(client_id))
+        at = max(int(clock.now().timestamp()), principal.first_issue, self._revocations.first_issue(client_id))
         return at, _LEAST_LIFE + secrets.randbelow(MOST_LIFE - _LEAST_LIFE)
 
 

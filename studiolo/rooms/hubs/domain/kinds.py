@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 
+from studiolo.kernel.access.names import WORKSPACE_KIND, WORKSPACE_NAME
 from studiolo.kernel.faults import Invalid, NotOffered
 from studiolo.kernel.ids import ResourceId, parse
-from studiolo.kernel.resource import JsonObject, Resource
+from studiolo.kernel.resource import Change, JsonObject, Resource
 
 TYPE: Final = "Microsoft.MachineLearningServices/workspaces"
 HUB, PROJECT, DEFAULT = "Hub", "Project", "Default"
@@ -61,6 +62,28 @@ def kind_of(text: str | None) -> str:
     raise Invalid(
         f"'{text}' is not a kind of workspace; the kinds are Hub, Project and Default.", code="InvalidWorkspaceKind", target="kind"
     )
+
+
+class _Stored(msgspec.Struct):
+    name: str
+    kind: str = DEFAULT
+
+
+_read_stored: Final = msgspec.json.Decoder(_Stored).decode
+
+
+def described(workspace: ResourceId, doc: bytes | None) -> JsonObject:
+    """The attributes of a workspace that conditions on calls see: its name and, if it is there, its kind."""
+    if doc is None:
+        return {WORKSPACE_NAME: workspace.name}
+    stored = _read_stored(doc)
+    return {WORKSPACE_NAME: stored.name, WORKSPACE_KIND: stored.kind}
+
+
+def asked_for(change: Change) -> tuple[JsonObject, JsonObject]:
+    """Of a write, the kind that is asked for, in its canonical spelling if it is one."""
+    text = change.new.kind or DEFAULT
+    return ({}, {}) if change.is_delete else ({WORKSPACE_KIND: KINDS.get(text.lower(), text)}, {})
 
 
 def hub_of(properties: JsonObject) -> ResourceId | None:

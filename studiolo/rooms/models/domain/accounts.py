@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from studiolo.kernel.access.names import DEPLOYMENT_MODEL, DEPLOYMENT_NAME
 from studiolo.kernel.faults import Conflict, Invalid, NotFound, NotOffered
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, JsonObject
@@ -177,6 +178,47 @@ def admit_deployment(change: Change) -> Draft:
             "provisioningState": "Succeeded",
         },
     )
+
+
+class _ModelName(msgspec.Struct):
+    name: str
+
+
+class _Properties(msgspec.Struct):
+    model: _ModelName
+
+
+class DeploymentBody(msgspec.Struct):
+    """What a stored deployment says of itself, as far as calls need it."""
+
+    name: str
+    properties: _Properties
+
+
+read_deployment: Final = msgspec.json.Decoder(DeploymentBody).decode
+
+
+def described(deployment: ResourceId, doc: bytes | None) -> JsonObject:
+    """The attributes of a deployment that conditions on calls see: its name and, if it is there, its model's name."""
+    if doc is None:
+        return attributes_of(deployment.name, None)
+    body = read_deployment(doc)
+    return attributes_of(body.name, body.properties.model.name)
+
+
+def attributes_of(name: str, model: str | None) -> JsonObject:
+    """The same from the two names."""
+    return {DEPLOYMENT_NAME: name} if model is None else {DEPLOYMENT_NAME: name, DEPLOYMENT_MODEL: model}
+
+
+def deployment_request(change: Change) -> tuple[JsonObject, JsonObject]:
+    """Of a write, the model that is asked for, in the catalog's spelling."""
+    asked: object = change.new.properties.get("model")
+    named: object = asked.get("name") if isinstance(asked, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+    if change.is_delete or not isinstance(named, str):
+        return {}, {}
+    model = find_model(named)
+    return {DEPLOYMENT_MODEL: model.name if model else named}, {}
 
 
 def _model(properties: dict[str, Any]) -> Model:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from studiolo.kernel.faults import NotFound
 from studiolo.kernel.ids import ResourceId
 from studiolo.kernel.store.port import DropResource, PutResource, Row, Store, Write
-from studiolo.rooms.models.domain.accounts import DEPLOYMENT, Model, deployment_of, find_model
+from studiolo.rooms.models.domain.accounts import DEPLOYMENT, Model, deployment_of, find_model, read_deployment
 
 _KEY = DEPLOYMENT.lower()
 _REMEMBERED = 10_000
@@ -24,22 +22,6 @@ class Deployment:
     name: str
     model: Model
     created: int
-
-
-class _ModelName(msgspec.Struct):
-    name: str
-
-
-class _Properties(msgspec.Struct):
-    model: _ModelName
-
-
-class _Body(msgspec.Struct):
-    name: str
-    properties: _Properties
-
-
-_decode = msgspec.json.Decoder(_Body).decode
 
 
 class Deployments:
@@ -57,16 +39,28 @@ class Deployments:
         Raises:
             NotFound: the account has no such deployment (code `DeploymentNotFound`).
         """
+        found = await self.find(account, name)
+        if found is None:
+            raise NotFound(
+                f"There is no deployment '{name[:100]}' here. A new project has 'chat' and 'embeddings'; "
+                "others are made on the project's model account.",
+                code="DeploymentNotFound",
+                target="model",
+            )
+        return found
+
+    async def find(self, account: ResourceId, name: str) -> Deployment | None:
+        """The deployment of this name, or None."""
         id_ = deployment_of(account, name)
         if id_ is None:
-            raise _missing(name)
+            return None
         found = self._known.get(id_.key)
         if found is None:
             before = self._changes
             row = await self._store.find(id_.key)
             found = _deployment(row) if row else None
             if found is None:
-                raise _missing(name)
+                return None
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             if before == self._changes:
@@ -95,16 +89,7 @@ class Deployments:
 
 
 def _deployment(row: Row) -> Deployment | None:
-    body = _decode(row.doc)
+    body = read_deployment(row.doc)
     model = find_model(body.properties.model.name)
     created = int(datetime.fromisoformat(row.created).timestamp())
     return Deployment(body.name, model, created) if model else None
-
-
-def _missing(name: str) -> NotFound:
-    return NotFound(
-        f"There is no deployment '{name[:100]}' here. A new project has 'chat' and 'embeddings'; "
-        "others are made on the project's model account.",
-        code="DeploymentNotFound",
-        target="model",
-    )

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from studiolo.kernel.faults import Forbidden, Invalid, NotFound
-from studiolo.rooms.models.domain.accounts import CHAT_ACTION, COMPLETIONS_ACTION, DEPLOYMENTS_READ, EMBEDDINGS_ACTION, MODELS_READ
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotFound
+from studiolo.kernel.resource import JsonObject
+from studiolo.rooms.models.domain.accounts import (
+    CHAT_ACTION,
+    COMPLETIONS_ACTION,
+    DEPLOYMENTS_READ,
+    EMBEDDINGS_ACTION,
+    MODELS_READ,
+    attributes_of,
+)
 from studiolo.rooms.models.domain.inference import Embedded
 from studiolo.rooms.models.schema import chat, embeddings
 from studiolo.rooms.models.service.deployments import Deployment, Deployments
@@ -28,6 +37,16 @@ __all__ = ["PREFIXES", "ModelCalls", "render"]
 
 PREFIXES: Final = ("openai", "projects")
 _API_VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?|preview|latest|v1")
+
+
+class _Body(Protocol):
+    """What a call sends: it may name the deployment as its model."""
+
+    @property
+    def model(self) -> str | None: ...
+
+
+_Asked = TypeVar("_Asked", bound=_Body)
 
 
 class ModelCalls:
@@ -63,24 +82,20 @@ class ModelCalls:
         return found
 
     async def _chat(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
-        visit = await self._enter(call, permit, params, CHAT_ACTION)
-        asked = chat.read_chat(await _body(call, chat.MAX_BODY_BYTES))
-        return await self._write(call, params, visit, CHAT_ACTION, asked)
+        visit, deployment, asked = await self._asked(call, permit, params, CHAT_ACTION, chat.read_chat, chat.MAX_BODY_BYTES)
+        return await self._write(call, visit, deployment, CHAT_ACTION, asked)
 
     async def _completion(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
-        visit = await self._enter(call, permit, params, COMPLETIONS_ACTION)
-        asked = chat.read_completion(await _body(call, chat.MAX_BODY_BYTES))
-        return await self._write(call, params, visit, COMPLETIONS_ACTION, asked)
+        visit, deployment, asked = await self._asked(call, permit, params, COMPLETIONS_ACTION, chat.read_completion, chat.MAX_BODY_BYTES)
+        return await self._write(call, visit, deployment, COMPLETIONS_ACTION, asked)
 
-    async def _write(self, call: Call, params: dict[str, str], visit: Visit, action: str, asked: chat.Asked) -> Answer:
-        deployment = await self._deployment(visit, params, asked.model)
+    async def _write(self, call: Call, visit: Visit, deployment: Deployment, action: str, asked: chat.Asked) -> Answer:
         writing = self._inference.write(visit, deployment, action, asked.generation, call.request_id)
         return await answer_text(call, asked, writing, deployment.model.name, is_chat=action == CHAT_ACTION)
 
     async def _embed(self, call: Call, permit: Permit, params: dict[str, str]) -> Answer:
-        visit = await self._enter(call, permit, params, EMBEDDINGS_ACTION)
-        asked = embeddings.read_embeddings(await _body(call, embeddings.MAX_BODY_BYTES))
-        deployment = await self._deployment(visit, params, asked.model)
+        read, limit = embeddings.read_embeddings, embeddings.MAX_BODY_BYTES
+        visit, deployment, asked = await self._asked(call, permit, params, EMBEDDINGS_ACTION, read, limit)
         work = self._inference.embed(visit, deployment, EMBEDDINGS_ACTION, asked.texts, call.request_id)
         found = await unless_gone(call, work)
         if found is None:
@@ -104,26 +119,56 @@ class ModelCalls:
         return _json(call, _as_deployment(await self._deployments.get(visit.account, params["deployment"])))
 
     async def _enter(self, call: Call, permit: Permit, params: dict[str, str], action: str) -> Visit:
-        """Who calls, and whether they may. A project that is not there is refused in the words of one that is closed."""
+        """Who calls, and whether they may read what is here."""
         project = params.get("project")
-        try:
-            visit = await self._door.open(project, api_key=call.headers.get("api-key"), token=_bearer(call))
-            await permit.require(visit.caller, action, visit.project.text)
-        except (Forbidden, NotFound) as fault:
-            raise refusal(action, project, fault) from None
+        visit = await self._identify(call, project, action)
+        await _decide(permit, visit, action, project, {})
         _check_version(call)
         return visit
 
-    async def _deployment(self, visit: Visit, params: dict[str, str], model: str | None) -> Deployment:
-        """The deployment of the address; else the one that the body names as its model."""
-        name = params.get("deployment") or model
+    async def _identify(self, call: Call, project: str | None, action: str) -> Visit:
+        """Who calls. A project that is not there is refused in the words of one that is closed."""
+        try:
+            return await self._door.open(project, api_key=call.headers.get("api-key"), token=_bearer(call))
+        except NotFound as fault:
+            raise refusal(action, project, fault) from None
+
+    async def _asked(
+        self, call: Call, permit: Permit, params: dict[str, str], action: str, read: Callable[[bytes], _Asked], limit: int
+    ) -> tuple[Visit, Deployment, _Asked]:
+        """Who asks for what, of which deployment: that of the address, else the one that the body names as its model.
+
+        The decision sees the deployment, so the body is read first; what is wrong with it is told to those who may call.
+        """
+        project = params.get("project")
+        visit = await self._identify(call, project, action)
+        permit.charge(visit.caller, visit.project.text)
+        asked: _Asked | Fault
+        try:
+            asked = read(await _body(call, limit))
+        except Fault as fault:
+            asked = fault
+        name = params.get("deployment") or ("" if isinstance(asked, Fault) else asked.model or "")
+        found = await self._deployments.find(visit.account, name)
+        shown = attributes_of(found.name, found.model.name) if found else attributes_of(name, None) if name else {}
+        await _decide(permit, visit, action, project, shown)
+        _check_version(call)
+        if isinstance(asked, Fault):
+            raise asked
         if not name:
             raise Invalid(
                 "You must provide a model parameter: the name of a deployment, such as 'chat'.",
                 code="missing_required_parameter",
                 target="model",
             )
-        return await self._deployments.get(visit.account, name)
+        return visit, found or await self._deployments.get(visit.account, name), asked
+
+
+async def _decide(permit: Permit, visit: Visit, action: str, project: str | None, deployment: JsonObject) -> None:
+    try:
+        await permit.require(visit.caller, action, visit.project.text, resource=deployment)
+    except Forbidden as fault:
+        raise refusal(action, project, fault) from None
 
 
 def _bearer(call: Call) -> str | None:
