@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,8 +116,22 @@ def simulate(
     scope: Annotated[str, typer.Option("--at", help="Where to look: an id, or the name of a hub or project.", metavar="SCOPE")] = "/",
     file: Annotated[Path | None, typer.Option("--file", help="A planned change as JSON.", exists=True, dir_okay=False)] = None,
     assign: Annotated[tuple[str, str, str] | None, typer.Option("--assign", help="A role for somebody.", metavar="ROLE WHO SCOPE")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="With --assign: only from this moment on.", show_default=False)] = None,
+    end: Annotated[str | None, typer.Option("--until", help="With --assign: only until this moment.", show_default=False)] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="The id of an assignment.", metavar="ASSIGNMENT")] = None,
     deny: Annotated[Path | None, typer.Option("--deny", help="A deny assignment as JSON.", exists=True, dir_okay=False)] = None,
+    move: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--move", help="A subscription or a management group under another group; '/' is none.", metavar="WHAT GROUP"),
+    ] = None,
+    reach: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--role-inheritance", help="A hub whose roles would hold in its projects, or not.", metavar="HUB Projects|None"),
+    ] = None,
+    moment: Annotated[
+        str | None,
+        typer.Option("--moment", help="Judged as of this moment, as 2027-01-31T08:00:00Z. Default: now.", show_default=False),
+    ] = None,
     output: OutputOption = Output.TABLE,
     home: HomeOption = None,
 ) -> None:
@@ -127,9 +141,31 @@ def simulate(
         change["remove"] = [*change.get("remove", ()), *remove]
     if deny is not None:
         change["deny"] = [*change.get("deny", ()), _json(deny)]
-    if not change and assign is None:
-        raise Invalid("Name a change: --file, --assign ROLE WHO SCOPE, --remove ASSIGNMENT or --deny FILE.", code="NothingToSimulate")
-    found = _asked(home, "simulate", scope, {"change": change}, assign)
+    if move is not None:
+        change["move"] = [*change.get("move", ()), _move(*move)]
+    if assign is None and (begin is not None or end is not None):
+        raise typer.BadParameter("--from and --until belong to --assign", param_hint="--from/--until")
+    if not change and assign is None and reach is None:
+        raise Invalid(
+            "Name a change: --file, --assign ROLE WHO SCOPE, --remove ASSIGNMENT, --deny FILE, --move WHAT GROUP or --role-inheritance HUB "
+            "Projects|None.",
+            code="NothingToSimulate",
+        )
+
+    async def complete(client: Client) -> None:
+        from studiolo.app.cli import authorization
+
+        if assign is not None:
+            role, who, place = assign
+            oid = await client.principal() if who == "me" else who
+            new = {"role": role, "who": oid, "scope": authorization.scope_of(client, place) or "/"}
+            bounds = {name: bound for name, bound in (("startDateTime", begin), ("endDateTime", end)) if bound is not None}
+            change["assign"] = [*change.get("assign", ()), {**new, **bounds}]
+        if reach is not None:
+            new = {"hub": authorization.scope_of(client, reach[0]), "roleInheritance": reach[1]}
+            change["hubs"] = [*change.get("hubs", ()), new]
+
+    found = _asked(home, "simulate", scope, {"change": change, **({"at": moment} if moment is not None else {})}, complete)
     from studiolo.app.cli import show
     from studiolo.app.cli.show import Column, at
 
@@ -143,8 +179,10 @@ def simulate(
     show.items(found, columns, output)
 
 
-def _asked(home: Path | None, question: str, scope: str, body: JsonObject, assign: tuple[str, str, str] | None = None) -> list[JsonObject]:
-    """Every page of the answer to a question about a scope."""
+def _asked(
+    home: Path | None, question: str, scope: str, body: JsonObject, complete: Callable[[Client], Awaitable[None]] | None = None
+) -> list[JsonObject]:
+    """Every page of the answer to a question about a scope. `complete` puts in the body what the client alone knows."""
     from studiolo.app.cli import authorization
     from studiolo.app.cli.signed_in import on_client
 
@@ -152,14 +190,8 @@ def _asked(home: Path | None, question: str, scope: str, body: JsonObject, assig
         place = "" if scope == "/" else authorization.scope_of(client, scope)
         if body.get("who") == "me":
             body["who"] = await client.principal()
-        if assign is not None:
-            role, who, at = assign
-            new = {
-                "role": role,
-                "who": await client.principal() if who == "me" else who,
-                "scope": authorization.scope_of(client, at) or "/",
-            }
-            body["change"]["assign"] = [*body["change"].get("assign", ()), new]
+        if complete is not None:
+            await complete(client)
         found: list[JsonObject] = []
         token: str | None = None
         while True:
@@ -171,6 +203,18 @@ def _asked(home: Path | None, question: str, scope: str, body: JsonObject, assig
                 return found
 
     return on_client(home, work)
+
+
+def _move(what: str, group: str) -> JsonObject:
+    """A planned move by ids; names without a slash are management groups, GUIDs are subscriptions."""
+    from studiolo.app.cli import authorization
+
+    def id_of(text: str) -> str:
+        if text.startswith("/"):
+            return text
+        return f"/subscriptions/{text}" if authorization.is_guid(text) else f"/providers/Microsoft.Management/managementGroups/{text}"
+
+    return {"id": id_of(what), "parent": None if group == "/" else id_of(group)}
 
 
 def _json(path: Path) -> JsonObject:

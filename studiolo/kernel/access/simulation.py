@@ -202,7 +202,9 @@ class _Comparison:
         if found is None:
             self._named[place] = None
             here = self._turns(place)
-            is_told = here == self._beneath(place) and all([here == self._read(place, tree) for tree in self._trees])
+            is_told = here == self._beneath(place)
+            for tree in self._trees:
+                is_told = is_told and here == self._read(place, tree)
             found = self._named[place] = not is_told or place in self._relied
         return found
 
@@ -215,7 +217,9 @@ class _Comparison:
         for above in tree.chain(place)[1:]:
             if above not in self._concerned:
                 continue
-            if above in self._named and self._named[above] is None:  # a circle of groups, or of two trees: the one that was asked about is named
+            if (
+                above in self._named and self._named[above] is None
+            ):  # a circle of groups, or of two trees: the one that was asked about is named
                 self._relied.add(above)
                 return self._beneath(above)
             if self._is_named(above):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -137,6 +138,11 @@ class Tree:
 
     def hierarchy(self) -> Hierarchy:
         return self.present
+
+    def projects(self, hub: str) -> Sequence[str] | None:
+        """Nobody asks."""
+        del hub
+        return None
 
     async def refresh(self, standing: Standing) -> None:
         """Nobody else changes it."""
