@@ -46,9 +46,13 @@ def built(
 NOW = "2027-01-02T00:00:00Z"
 MOMENTS = (None, "2027-01-01T00:00:00Z", NOW, "2027-01-03T00:00:00Z", "no moment")
 bounds = st.sampled_from(MOMENTS)
-scheduled = st.builds(
-    lambda row, starts, ends: msgspec.structs.replace(row, starts=starts, ends=ends), assignments, st.none() | bounds, st.none() | bounds
-)
+
+
+def timed(row: Assignment, starts: str | None, ends: str | None) -> Assignment:
+    return msgspec.structs.replace(row, starts=starts, ends=ends)
+
+
+scheduled = st.builds(timed, assignments, st.none() | bounds, st.none() | bounds)
 rows = st.lists(scheduled, max_size=6, unique_by=lambda row: row.id)
 nos = st.lists(denies, max_size=2, unique_by=lambda row: row.id)
 held = tuples(st.sampled_from(IDS))
