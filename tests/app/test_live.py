@@ -109,36 +109,6 @@ def test_a_role_is_given_explained_and_taken_back(run: Run) -> None:
     assert "AssignmentNotFound" in run("role", "unassign", "Reader", "me", "--scope", group, "--yes", code=1, is_json=False)
 
 
-def test_a_simulation_tells_what_a_hub_a_move_and_a_schedule_would_change_before_it_is_done(run: Run) -> None:
-    oid = run("user", "create", "sim@example.org", "--name", "Sim")["name"]
-
-    def told(*options: str) -> list[tuple[str, bool, bool]]:
-        """Where the person's rights change, and whether something is gained and lost there."""
-        shifts = [each for each in run("access", "simulate", *options) if oid in [one["id"] for one in each["principals"]]]
-        return [(each["scope"], bool(each["gains"]), bool(each["loses"])) for each in shifts]
-
-    hub = run("hub", "create", "sim-hub")["id"]
-    project = run("project", "create", "sim-project", "--hub", "sim-hub")["id"]
-    given = ("--assign", "Reader", oid, "sim-hub", "--from", "2100-01-01T00:00:00Z", "--until", "2100-02-01T00:00:00Z")
-    assert told(*given) == told(*given, "--moment", "2100-02-01T00:00:00Z") == []
-    assert told(*given, "--moment", "2100-01-01T00:00:00Z") == [(hub.lower(), True, False)]
-    run("role", "assign", "Reader", oid, "--scope", "sim-hub")
-    assert told("--role-inheritance", "sim-hub", "Projects") == [(project.lower(), True, False)]
-    run("hub", "update", "sim-hub", "--role-inheritance", "Projects")
-    assert told("--role-inheritance", "sim-hub", "None", "--at", "sim-project") == [(project.lower(), False, True)]
-
-    run("management-group", "create", "sim-group")
-    run("role", "assign", "Contributor", oid, "--scope", "/providers/Microsoft.Management/managementGroups/sim-group")
-    subscription = hub.split("/")[2]
-    assert (f"/subscriptions/{subscription}", True, False) in told("--move", subscription, "sim-group")
-    assert told("--move", "sim-group", "/") == []
-    assert "ManagementGroupCycle" in run("access", "simulate", "--move", "sim-group", "sim-group", code=1)
-    assert "NothingToSimulate" in run("access", "simulate", code=1)
-    run("access", "simulate", "--until", "2100-02-01T00:00:00Z", code=2)
-    run("project", "delete", "sim-project", "--yes", is_json=False)
-    run("hub", "delete", "sim-hub", "--yes", is_json=False)
-
-
 def test_a_role_of_ones_own_is_made_from_a_file(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "role.json"
     file.write_text('{"Name": "Data lister", "Actions": ["Microsoft.MachineLearningServices/workspaces/data/read"]}')
