@@ -88,7 +88,7 @@ async def test_a_group_that_moves_takes_what_it_holds_with_it(groups: Studio, ad
 
 async def test_who_moves_in_mind_reads_what_moves_where_it_lies_and_where_it_would_lie(groups: Studio, admin: Robot) -> None:
     reader = await groups.robot(50, READER, HERE)
-    move = {"move": [{"id": HERE, "parent": f"{TREE}/other"}]}
+    move: dict[str, Any] = {"move": [{"id": HERE, "parent": f"{TREE}/other"}]}
     assert (await asked(reader, HERE, **move)).status == 403
     await groups.assign(150, reader.oid, READER, f"{TREE}/other")
     refused = await asked(reader, HERE, **move)
@@ -96,7 +96,7 @@ async def test_who_moves_in_mind_reads_what_moves_where_it_lies_and_where_it_wou
     assert b"/low" not in refused.body.lower()
     await groups.assign(151, reader.oid, READER, f"{TREE}/low")
     assert guid(2) in told(await asked(reader, HERE, **move))
-    hub = {"hubs": [{"hub": HUB, "roleInheritance": "Projects"}]}
+    hub: dict[str, Any] = {"hubs": [{"hub": HUB, "roleInheritance": "Projects"}]}
     elsewhere = await groups.robot(51, READER, f"{GROUP}/providers/Test.Rooms/things/box")
     assert (await asked(elsewhere, f"{GROUP}/providers/Test.Rooms/things/box", **hub)).status == 403
 
@@ -114,7 +114,8 @@ async def hub(studio: Studio) -> Studio:
 
 
 async def test_roles_that_would_reach_a_hubs_projects_or_no_longer(hub: Studio, admin: Robot) -> None:
-    on, off = ({"hubs": [{"hub": HUB, "roleInheritance": word}]} for word in ("Projects", "None"))
+    on: dict[str, Any] = {"hubs": [{"hub": HUB, "roleInheritance": "Projects"}]}
+    off: dict[str, Any] = {"hubs": [{"hub": HUB, "roleInheritance": "None"}]}
     assert told(await asked(admin, **on)) == {guid(1): {PROJECT.lower(): (True, False)}}
     assert told(await asked(admin, PROJECT, **on)) == told(await asked(admin, HUB, **on)) == told(await asked(admin, **on))
     assert told(await asked(admin, **off)) == {}
@@ -130,7 +131,7 @@ async def test_roles_that_would_reach_a_hubs_projects_or_no_longer(hub: Studio, 
 async def test_a_planned_assignment_counts_from_its_start_to_its_end(studio: Studio, admin: Robot) -> None:
     ada = await studio.user(1)
     bounds = {"startDateTime": "2100-01-01T01:00:00+01:00", "endDateTime": "2100-02-01T00:00:00Z"}
-    plan = {"assign": [{"role": RIGHTS, "who": ada.oid, "scope": GROUP, **bounds}]}
+    plan: dict[str, Any] = {"assign": [{"role": RIGHTS, "who": ada.oid, "scope": GROUP, **bounds}]}
     gained: list[bool] = []
     for at in (None, "2099-12-31T23:59:59.999999Z", "2100-01-01T00:00:00Z", "2100-01-31T23:59:59Z", "2100-02-01T00:00:00Z"):
         reply = await asked(admin, at=at, **plan)
