@@ -30,7 +30,7 @@ from studiolo.kernel.store.sqlite import SqliteStore
 from studiolo.rooms.authorization.backends.stored import StoredGrants
 from studiolo.rooms.authorization.domain.assignments import by_principal
 from studiolo.rooms.authorization.domain.roles import ROLE_ASSIGNMENTS
-from studiolo.rooms.authorization.ports import Standing
+from studiolo.rooms.authorization.ports import Flat
 
 GROUP = "/subscriptions/5f0c9a3e-0000-4000-8000-000000000001/resourceGroups/rg1"
 READER = "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -42,7 +42,7 @@ MOST = 1.5
 
 
 @dataclass
-class Tree:
+class Tree(Flat):
     """The scopes: every project inherits its hub's roles, a thousand projects to a hub."""
 
     present: Hierarchy
@@ -50,9 +50,6 @@ class Tree:
     def hierarchy(self) -> Hierarchy:
         """The tree as it is now."""
         return self.present
-
-    async def refresh(self, standing: Standing) -> None:
-        """Nobody else changes it."""
 
 
 def workspace(name: str) -> str:

@@ -27,7 +27,7 @@ class ScopeTree:
         self._parents: dict[str, str] = {}  # by key of a group, the name of the one above
         self._members: dict[str, tuple[str, str]] = {}  # by key of a membership, subscription and group
         self._hubs: dict[str, str] = {}  # by key of a project, its hub
-        self._reaching: set[str] = set()  # hubs whose roles reach their projects
+        self._reaches: dict[str, bool] = {}  # by key of a hub, whether its roles reach its projects
         self._present = Hierarchy()
         self._followed = 0  # the version up to which every change is known
         self._noted = 0  # the newest version of a commit of this process
@@ -48,7 +48,7 @@ class ScopeTree:
             # Neither another process nor this one may have changed the tree while it was read.
             if None not in found and again.since(authorization.TREE) == standing.since(authorization.TREE) and self._noted == noted:
                 break
-        for kept in (self._parents, self._members, self._hubs, self._reaching):
+        for kept in (self._parents, self._members, self._hubs, self._reaches):
             kept.clear()
         for row in (row for rows in found if rows is not None for row in rows):
             self._take(row)
@@ -65,6 +65,10 @@ class ScopeTree:
     def hierarchy(self) -> Hierarchy:
         """The present tree: the same object as long as nothing has changed."""
         return self._present
+
+    def projects(self, hub: str) -> Sequence[str] | None:
+        """See `Heirs.projects`."""
+        return [project for project, own in self._hubs.items() if own == hub] if hub in self._reaches else None
 
     def _note(self, writes: Sequence[Write]) -> None:
         """Take over what a commit changes."""
@@ -99,20 +103,20 @@ class ScopeTree:
         heir = hubs.heir_of(resource)
         if heir is not None:
             is_new, self._hubs[row.key] = self._hubs.get(row.key) != heir[1], heir[1]
-            return is_new and heir[1] in self._reaching
-        reaches, before = resource.kind == "Hub" and hubs.reach_of(resource.properties) == "Projects", row.key in self._reaching
-        (self._reaching.add if reaches else self._reaching.discard)(row.key)
+            return is_new and self._reaches.get(heir[1], False)
+        if resource.kind != "Hub":
+            return False
+        before, reaches = self._reaches.get(row.key, False), hubs.reach_of(resource.properties) == "Projects"
+        self._reaches[row.key] = reaches
         return reaches != before
 
     def _forget(self, key: str) -> bool:
         found = [self._parents.pop(key, None), self._members.pop(key, None), self._hubs.pop(key, None)]
-        is_hub = key in self._reaching
-        self._reaching.discard(key)
-        return is_hub or any(each is not None for each in found)
+        return self._reaches.pop(key, False) or any(each is not None for each in found)
 
     def _rebuild(self) -> None:
         self._present = Hierarchy(
             {key.rpartition("/")[2]: above for key, above in self._parents.items()},
             dict(self._members.values()),
-            {project: [hub] for project, hub in self._hubs.items() if hub in self._reaching},
+            {project: [hub] for project, hub in self._hubs.items() if self._reaches.get(hub, False)},
         )

@@ -24,31 +24,58 @@ EVERY: tuple[tuple[str, Plane], ...] = tuple((action, plane) for action in ACTIO
 
 
 def built(
-    rows: list[Assignment], nos: list[object], first: tuple[str, ...], second: tuple[str, ...], off: frozenset[str], missing: frozenset[str]
+    rows: list[Assignment],
+    nos: list[object],
+    first: tuple[str, ...],
+    second: tuple[str, ...],
+    off: frozenset[str],
+    missing: frozenset[str],
+    tree: Hierarchy = TREE,
+    moment: str | None = None,
 ) -> World:
     return World(
         holders={id_: Holder(id_, is_enabled=id_ not in off) for id_ in IDS if id_ not in missing},
         members={"g1": first, "g2": second},
         assignments=tuple(rows),
         denies=tuple(nos),  # type: ignore[arg-type]
-        hierarchy=TREE,
+        hierarchy=tree,
+        moment=moment,
     )
 
 
-rows = st.lists(assignments, max_size=6, unique_by=lambda row: row.id)
+NOW = "2027-01-02T00:00:00Z"
+MOMENTS = (None, "2027-01-01T00:00:00Z", NOW, "2027-01-03T00:00:00Z", "no moment")
+bounds = st.sampled_from(MOMENTS)
+
+
+def timed(row: Assignment, starts: str | None, ends: str | None) -> Assignment:
+    return msgspec.structs.replace(row, starts=starts, ends=ends)
+
+
+scheduled = st.builds(timed, assignments, st.none() | bounds, st.none() | bounds)
+rows = st.lists(scheduled, max_size=6, unique_by=lambda row: row.id)
 nos = st.lists(denies, max_size=2, unique_by=lambda row: row.id)
 held = tuples(st.sampled_from(IDS))
 few = st.frozensets(st.sampled_from(IDS), max_size=1)
-worlds = st.builds(built, rows, nos, held, held, few, few)
+groups = st.sampled_from(["root", "MGA", "mgb"])
+parents = st.dictionaries(st.sampled_from(["root", "mga", "mgb"]), st.none() | groups, max_size=2)
+lying = st.dictionaries(st.sampled_from(["s1", "S2", "s3"]), st.none() | groups, max_size=2)
+inheriting = st.dictionaries(st.sampled_from(["/subscriptions/s1/rg/hub", "/subscriptions/s2/rg"]), tuples(scopes), max_size=1)
+trees = st.just(TREE) | st.builds(TREE.changed, parents, lying, inheriting)
+worlds = st.builds(built, rows, nos, held, held, few, few, trees, st.sampled_from(MOMENTS))
 roles: st.SearchStrategy[Role] = assignments.map(lambda row: row.role)
 changes = st.builds(
     PlannedChange,
-    st.lists(assignments, max_size=2, unique_by=lambda row: row.id).map(tuple),
+    st.lists(scheduled, max_size=2, unique_by=lambda row: row.id).map(tuple),
     st.lists(denies, max_size=2, unique_by=lambda row: row.id).map(tuple),
     tuples(st.one_of(ids.map("a{}".format), ids.map("d{}".format))),
     st.dictionaries(st.sampled_from(["g1", "g2"]), held, max_size=1),
     st.dictionaries(st.just("r"), roles, max_size=1),
+    parents,
+    lying,
+    inheriting,
 )
+moves = st.builds(PlannedChange, management_group_parents=parents, subscription_groups=lying, heirs=inheriting)
 
 
 def standing(facts: CompiledFacts, who: str, action: str, plane: Plane, scope: str) -> Standing:
@@ -86,7 +113,7 @@ def test_abilities_are_exactly_what_decide_allows(world: World, who: str, scope:
 
 
 @settings(max_examples=10)  # each of them is some 500 comparisons; the campaign below makes more
-@given(worlds, changes)
+@given(worlds, moves | changes)
 def test_a_simulation_is_the_difference_of_decisions(world: World, change: PlannedChange) -> None:
     check_simulation(world, change)
 
@@ -94,10 +121,13 @@ def test_a_simulation_is_the_difference_of_decisions(world: World, change: Plann
 def check_simulation(world: World, change: PlannedChange, asked: tuple[str, ...] = SCOPES) -> int:
     before, after = CompiledWorld(world), CompiledWorld(changed(world, change))
     told = list(simulate(before, after, EVERY))
+    trees = {world.hierarchy, after.world.hierarchy}
     for who in IDS:
         old, new = before.facts(who), after.facts(who)
         for scope in asked:
-            said = {(turn.action, turn.plane): (turn.before, turn.after) for turn in turns_at(told, who, scope, world.hierarchy)}
+            readings = [turns_at(told, who, scope, tree) for tree in trees]
+            said = {(turn.action, turn.plane): (turn.before, turn.after) for turn in readings[0]}
+            assert readings[0] == readings[-1], (who, scope)
             truth = {
                 (action, plane): (standing(old, who, action, plane, scope), standing(new, who, action, plane, scope))
                 for action, plane in EVERY
@@ -125,7 +155,7 @@ def test_a_hundred_thousand_comparisons_agree() -> None:
     done = [0]
 
     @settings(max_examples=3_000, deadline=None, database=None)
-    @given(worlds, changes, st.sampled_from(ACTIONS), planes, scopes)
+    @given(worlds, moves | changes, st.sampled_from(ACTIONS), planes, scopes)
     def compare(world: World, change: PlannedChange, action: str, plane: Plane, scope: str) -> None:
         done[0] += check_simulation(world, change) + check_who_can(CompiledWorld(world), action, plane, scope)
 

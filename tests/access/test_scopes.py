@@ -173,3 +173,29 @@ def test_what_lies_below_a_management_group_by_its_path_has_the_groups_above_it_
     assert tree.chain(groups) == (groups, "/providers/microsoft.management", "/providers", "/")
     assert tree.chain("/subscriptions") == ("/subscriptions", "/")
     assert tree.chain("/subscriptions/s9/x") == ("/subscriptions/s9/x", "/subscriptions/s9", "/subscriptions", "/")
+
+
+def test_a_changed_tree_says_what_was_moved_and_leaves_the_rest() -> None:
+    hub, project = "/subscriptions/s1/rg/hub", "/subscriptions/s2/rg/p"
+    tree = Hierarchy({"mga": "root", "low": "mga", "mgb": "root"}, {"s1": "low", "s2": "mgb"}, {project: [hub, "/subscriptions/s3"]})
+    group = "/providers/microsoft.management/managementgroups/{}".format
+    after = tree.changed({"MGA": "mgb"}, {"S2": None}, {hub.upper(): [], "/subscriptions/s4": [project.upper()]})
+    assert after.chain("/subscriptions/s1")[2:] == (group("low"), group("mga"), group("mgb"), group("root"), "/")
+    assert after.chain("/subscriptions/s2") == ("/subscriptions/s2", "/subscriptions", "/")
+    assert after.extra_parents(project) == ("/subscriptions/s3", "/subscriptions/s4")
+    assert tree.changed({}, {}, {}).differing(tree) == tree.differing(tree) == {}
+    assert (
+        tree.differing(after)
+        == after.differing(tree)
+        == {
+            group("mga"): {group("mgb")},
+            group("low"): {group("mgb")},
+            "/subscriptions/s1": {group("mgb")},
+            "/subscriptions/s2": {group("mgb"), group("root")},
+            project: {hub, "/subscriptions/s4"},
+        }
+    )
+    assert tree.changed({"mga": None}, {}, {}).chain(group("low"))[1:3] == (
+        group("low").rpartition("/")[0],
+        "/providers/microsoft.management",
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,25 +112,53 @@ def can(
     show.items(found, [Column("ACTION", at("action")), Column("PLANE", at("plane")), Column("MAY", _word)], output)
 
 
+FileOption = Annotated[Path | None, typer.Option("--file", help="A planned change as JSON.", exists=True, dir_okay=False)]
+AssignOption = Annotated[tuple[str, str, str] | None, typer.Option("--assign", help="A role for somebody.", metavar="ROLE WHO SCOPE")]
+FromOption = Annotated[str | None, typer.Option("--from", help="With --assign: only from this moment on.", show_default=False)]
+UntilOption = Annotated[str | None, typer.Option("--until", help="With --assign: only until this moment.", show_default=False)]
+RemoveOption = Annotated[list[str] | None, typer.Option("--remove", help="The id of an assignment.", metavar="ASSIGNMENT")]
+DenyOption = Annotated[Path | None, typer.Option("--deny", help="A deny assignment as JSON.", exists=True, dir_okay=False)]
+MoveOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--move", help="A subscription or a management group under another group; '/' is none.", metavar="WHAT GROUP"),
+]
+ReachOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--role-inheritance", help="A hub whose roles would hold in its projects, or not.", metavar="HUB Projects|None"),
+]
+MomentOption = Annotated[
+    str | None, typer.Option("--moment", help="When to look, as 2027-01-31T08:00:00Z. Default: now.", show_default=False)
+]
+
+
 @app.command("simulate")
 def simulate(
     scope: Annotated[str, typer.Option("--at", help="Where to look: an id, or the name of a hub or project.", metavar="SCOPE")] = "/",
-    file: Annotated[Path | None, typer.Option("--file", help="A planned change as JSON.", exists=True, dir_okay=False)] = None,
-    assign: Annotated[tuple[str, str, str] | None, typer.Option("--assign", help="A role for somebody.", metavar="ROLE WHO SCOPE")] = None,
-    remove: Annotated[list[str] | None, typer.Option("--remove", help="The id of an assignment.", metavar="ASSIGNMENT")] = None,
-    deny: Annotated[Path | None, typer.Option("--deny", help="A deny assignment as JSON.", exists=True, dir_okay=False)] = None,
+    file: FileOption = None,
+    assign: AssignOption = None,
+    begin: FromOption = None,
+    end: UntilOption = None,
+    remove: RemoveOption = None,
+    deny: DenyOption = None,
+    move: MoveOption = None,
+    reach: ReachOption = None,
+    moment: MomentOption = None,
     output: OutputOption = Output.TABLE,
     home: HomeOption = None,
 ) -> None:
     """Say who would gain and who would lose what by a change; nothing is written."""
-    change = _json(file) if file is not None else {}
-    if remove:
-        change["remove"] = [*change.get("remove", ()), *remove]
-    if deny is not None:
-        change["deny"] = [*change.get("deny", ()), _json(deny)]
-    if not change and assign is None:
-        raise Invalid("Name a change: --file, --assign ROLE WHO SCOPE, --remove ASSIGNMENT or --deny FILE.", code="NothingToSimulate")
-    found = _asked(home, "simulate", scope, {"change": change}, assign)
+    change = _change(file, remove, deny, move)
+    bounds = {name: bound for name, bound in (("startDateTime", begin), ("endDateTime", end)) if bound is not None}
+    if assign is None and bounds:
+        raise typer.BadParameter("they say when what --assign gives begins and ends", param_hint="--from and --until")
+    if not change and assign is None and reach is None:
+        raise Invalid(
+            "Name a change: --file, --assign ROLE WHO SCOPE, --remove ASSIGNMENT, --deny FILE, --move WHAT GROUP or --role-inheritance HUB "
+            "Projects|None.",
+            code="NothingToSimulate",
+        )
+    body: JsonObject = {"change": change, **({"at": moment} if moment is not None else {})}
+    found = _asked(home, "simulate", scope, body, partial(_complete, change, assign, bounds, reach))
     from studiolo.app.cli import show
     from studiolo.app.cli.show import Column, at
 
@@ -143,8 +172,48 @@ def simulate(
     show.items(found, columns, output)
 
 
-def _asked(home: Path | None, question: str, scope: str, body: JsonObject, assign: tuple[str, str, str] | None = None) -> list[JsonObject]:
-    """Every page of the answer to a question about a scope."""
+def _change(file: Path | None, remove: list[str] | None, deny: Path | None, move: tuple[str, str] | None) -> JsonObject:
+    """The part of a planned change that names ids alone."""
+    change = _json(file) if file is not None else {}
+    if remove:
+        change["remove"] = [*change.get("remove", ()), *remove]
+    if deny is not None:
+        change["deny"] = [*change.get("deny", ()), _json(deny)]
+    if move is not None:
+        what, group = move
+        change["move"] = [*change.get("move", ()), {"id": _node(what), "parent": None if group == "/" else _node(group)}]
+    return change
+
+
+def _node(text: str) -> str:
+    """The id of a subscription (also a GUID alone) or of a management group (also its name alone)."""
+    from studiolo.app.cli import authorization
+
+    if text.startswith("/"):
+        return text
+    return f"/subscriptions/{text}" if authorization.is_guid(text) else f"/providers/Microsoft.Management/managementGroups/{text}"
+
+
+async def _complete(
+    change: JsonObject, assign: tuple[str, str, str] | None, bounds: JsonObject, reach: tuple[str, str] | None, client: Client
+) -> None:
+    """Put into a planned change what the client knows by name."""
+    from studiolo.app.cli import authorization
+
+    if assign is not None:
+        role, who, at = assign
+        oid = await client.principal() if who == "me" else who
+        new = {"role": role, "who": oid, "scope": authorization.scope_of(client, at) or "/", **bounds}
+        change["assign"] = [*change.get("assign", ()), new]
+    if reach is not None:
+        hub, word = reach
+        change["hubs"] = [*change.get("hubs", ()), {"hub": authorization.scope_of(client, hub), "roleInheritance": word}]
+
+
+def _asked(
+    home: Path | None, question: str, scope: str, body: JsonObject, complete: Callable[[Client], Awaitable[None]] | None = None
+) -> list[JsonObject]:
+    """Every page of the answer to a question about a scope. `complete` puts in the body what the client alone knows."""
     from studiolo.app.cli import authorization
     from studiolo.app.cli.signed_in import on_client
 
@@ -152,14 +221,8 @@ def _asked(home: Path | None, question: str, scope: str, body: JsonObject, assig
         place = "" if scope == "/" else authorization.scope_of(client, scope)
         if body.get("who") == "me":
             body["who"] = await client.principal()
-        if assign is not None:
-            role, who, at = assign
-            new = {
-                "role": role,
-                "who": await client.principal() if who == "me" else who,
-                "scope": authorization.scope_of(client, at) or "/",
-            }
-            body["change"]["assign"] = [*body["change"].get("assign", ()), new]
+        if complete is not None:
+            await complete(client)
         found: list[JsonObject] = []
         token: str | None = None
         while True:

@@ -7,7 +7,7 @@ which the engine compares scopes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.faults import Invalid
@@ -74,7 +74,7 @@ class Hierarchy:
             themselves are added, not what lies above them.
     """
 
-    __slots__ = ("_children", "_extra", "_groups", "_heirs", "_of_subscription")
+    __slots__ = ("_children", "_extra", "_groups", "_heirs", "_of_subscription", "_parents")
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Hierarchy:
         subscription_groups: Mapping[str, str] | None = None,
         extra_parents: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
-        parents = {folded(child): folded(parent) for child, parent in (management_group_parents or {}).items()}
+        parents = self._parents = {folded(child): folded(parent) for child, parent in (management_group_parents or {}).items()}
         self._of_subscription = {folded(sub): folded(group) for sub, group in (subscription_groups or {}).items()}
         self._extra = {scope_key(scope): tuple(map(scope_key, above)) for scope, above in (extra_parents or {}).items()}
         names = {*parents, *parents.values(), *self._of_subscription.values()}
@@ -98,6 +98,49 @@ class Hierarchy:
         for scope, above in self._extra.items():
             for parent in above:
                 self._heirs.setdefault(parent, []).append(scope)
+
+    def changed(
+        self,
+        management_group_parents: Mapping[str, str | None],
+        subscription_groups: Mapping[str, str | None],
+        heirs: Mapping[str, Iterable[str]],
+    ) -> Hierarchy:
+        """The tree with some groups and subscriptions elsewhere (None: in no group), and with other heirs of some scopes.
+
+        `heirs` names for each such scope everything of which it is then an extra parent.
+        """
+        below = {scope_key(scope): [scope_key(heir) for heir in found] for scope, found in heirs.items()}
+        extra = {scope: [above for above in found if above not in below] for scope, found in self._extra.items()}
+        for scope, found in below.items():
+            for heir in found:
+                extra.setdefault(heir, []).append(scope)
+        return Hierarchy(
+            _moved(self._parents, management_group_parents),
+            _moved(self._of_subscription, subscription_groups),
+            {scope: dict.fromkeys(above) for scope, above in extra.items() if above},
+        )
+
+    def differing(self, other: Hierarchy) -> dict[str, frozenset[str]]:
+        """What two trees say otherwise: by scope, what is in its chain in one of them alone.
+
+        The chain of any other scope differs by what is named for its prefixes.
+        """
+        grouped = {key: (self.chain(key), other.chain(key)) for tree in (self, other) for key in tree.grouped()}
+        heirs = {key: (self.extra_parents(key), other.extra_parents(key)) for tree in (self, other) for key in tree.inheriting()}
+        found: dict[str, frozenset[str]] = {}
+        for key, (mine, theirs) in (*grouped.items(), *heirs.items()):
+            if unlike := frozenset(mine).symmetric_difference(theirs):
+                found[key] = unlike | found.get(key, frozenset())
+        return found
+
+    def grouped(self) -> Iterator[str]:
+        """Every management group and subscription that the tree knows."""
+        yield from (MANAGEMENT_GROUPS + name for name in self._groups)
+        yield from (SUBSCRIPTIONS + name for name in self._of_subscription)
+
+    def inheriting(self) -> Iterator[str]:
+        """Every scope that has extra parents."""
+        yield from self._extra
 
     def chain(self, key: str) -> tuple[str, ...]:
         """Every scope whose grants hold at this one: itself, its prefixes, management groups, extra parents, `/`."""
@@ -165,6 +208,11 @@ class Hierarchy:
             return "a management group above it"
         heir = next(scope for scope in prefixes(key) if above in self._extra.get(scope, ()))
         return f"a scope whose roles '{heir}' inherits"
+
+
+def _moved(present: Mapping[str, str], moves: Mapping[str, str | None]) -> dict[str, str]:
+    found = {**present, **{folded(name): group for name, group in moves.items()}}
+    return {name: group for name, group in found.items() if group is not None}
 
 
 def _ancestry(name: str, parents: Mapping[str, str]) -> tuple[str, ...]:

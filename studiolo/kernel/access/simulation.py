@@ -3,7 +3,8 @@
 The answer is the difference of `decide` before and after, for asks without attributes, over all principals, actions
 and scopes. It stays small because a verdict depends on few things: the ids that a principal stands for, and the scopes
 with rows that lie above. Principals who stand for the same rows are judged once, and so are all scopes that lie below
-the same rows: what is said of a place holds for everything below it until another place is named.
+the same rows: what is said of a place holds for everything below it until another place is named, whether one reads
+what lies below from the tree of scopes as it is or as it would be.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from studiolo.kernel.access.compiled import CompiledFacts
 from studiolo.kernel.access.decision import decide
 from studiolo.kernel.access.grants import EVERYONE, Assignment, DenyAssignment, Role
 from studiolo.kernel.access.patterns import action_key
-from studiolo.kernel.access.scopes import ROOT, prefixes, scope_key
+from studiolo.kernel.access.scopes import ROOT, Hierarchy, prefixes, scope_key
 from studiolo.kernel.access.spelling import folded
 from studiolo.kernel.access.world import CompiledWorld, World
 
@@ -26,13 +27,20 @@ _BELOW = "/~"
 
 
 class PlannedChange(msgspec.Struct, frozen=True):
-    """Rows to add, rows to remove (ids), groups with the members that they would have, roles as they would be (by id)."""
+    """Rows to add, rows to remove (ids), groups with the members that they would have, roles as they would be (by id).
+
+    And the tree: management groups (by name) and subscriptions (by id) with the group above them, None for no group;
+    scopes with everything that would inherit their roles.
+    """
 
     assignments: tuple[Assignment, ...] = ()
     denies: tuple[DenyAssignment, ...] = ()
     removed: tuple[str, ...] = ()
     members: Mapping[str, Sequence[str]] = {}
     roles: Mapping[str, Role] = {}
+    management_group_parents: Mapping[str, str | None] = {}
+    subscription_groups: Mapping[str, str | None] = {}
+    heirs: Mapping[str, Sequence[str]] = {}
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -64,7 +72,11 @@ class Shift(msgspec.Struct, frozen=True):
 
 
 def changed(world: World, plan: PlannedChange) -> World:
-    """The world as it would be. A row that is added replaces the one with the same id."""
+    """The world as it would be, at the same moment. A row that is added replaces the one with the same id.
+
+    Raises:
+        Invalid: a scope of the tree is malformed (code `InvalidScope`).
+    """
     gone = {folded(each) for each in (*plan.removed, *(row.id for row in plan.assignments), *(row.id for row in plan.denies))}
     roles = {folded(id_): role for id_, role in plan.roles.items()}
     kept = [_with_role(row, roles) for row in world.assignments if folded(row.id) not in gone]
@@ -74,7 +86,13 @@ def changed(world: World, plan: PlannedChange) -> World:
         assignments=(*kept, *(_with_role(row, roles) for row in plan.assignments)),
         denies=(*(row for row in world.denies if folded(row.id) not in gone), *plan.denies),
         members={**world.members, **members},
+        hierarchy=_tree(world, plan),
     )
+
+
+def _tree(world: World, plan: PlannedChange) -> Hierarchy:
+    turns = plan.management_group_parents, plan.subscription_groups, plan.heirs
+    return world.hierarchy.changed(*turns) if any(turns) else world.hierarchy
 
 
 def _with_role(row: Assignment, roles: Mapping[str, Role]) -> Assignment:
@@ -85,7 +103,8 @@ def _with_role(row: Assignment, roles: Mapping[str, Role]) -> Assignment:
 def simulate(before: CompiledWorld, after: CompiledWorld, actions: Iterable[tuple[str, Plane]], within: str = ROOT) -> Iterator[Shift]:
     """Every change of a verdict from one world to the other, by principals and places.
 
-    The worlds differ in rows and groups alone. Only `within`, and what lies or inherits below it, is looked at.
+    The worlds differ in rows, groups and the tree of scopes alone, not in their moment. Only `within`, and what lies or
+    inherits below it before or after, is looked at.
 
     Raises:
         Invalid: the scope is malformed (code `InvalidScope`).
@@ -103,7 +122,7 @@ def simulate(before: CompiledWorld, after: CompiledWorld, actions: Iterable[tupl
 
 
 class _Difference:
-    """Which rows, groups, and therefore which principals, actions and scopes a change touches."""
+    """Which rows, groups and scopes, and therefore which principals and actions a change touches."""
 
     def __init__(self, before: CompiledWorld, after: CompiledWorld) -> None:
         self.before, self.after = before, after
@@ -115,8 +134,10 @@ class _Difference:
         # Kept rows are the same objects in both worlds, so that most comparisons are of two addresses.
         rows = [*_unlike(old.assignments, new.assignments), *(row for world in (before, after) for row in world.held(upward))]
         denies = [*_unlike(old.denies, new.denies), *(row for row in {*old.denies, *new.denies} if upward & set(_ids(row)))]
-        self._rows: list[Assignment | DenyAssignment] = [*rows, *denies]
-        self.scopes = frozenset(scope_key(row.scope) for row in self._rows)
+        touched: list[Assignment | DenyAssignment] = [*rows, *denies]
+        elsewhere = old.hierarchy.differing(new.hierarchy) if old.hierarchy is not new.hierarchy else {}
+        self.scopes = frozenset({*(scope_key(row.scope) for row in touched), *elsewhere})
+        self._rows = [*touched, *_standing_at(frozenset[str]().union(*elsewhere.values()), old, new)]
         self._blocks = [blocks_of(each) for each in {_permissions(row) for row in self._rows}]
         self._of_denies = frozenset(id_ for world in (old, new) for row in world.denies for id_ in _ids(row))
 
@@ -152,14 +173,15 @@ class _Comparison:
         self._principal = principal
         self._attributes = found.before.world.holders[principal].attributes
         self._actions = actions
-        self._hierarchy = found.before.world.hierarchy
-        standing = {*found.scopes, *self._facts[0].scopes, *self._facts[1].scopes}
-        every = self._with_heirs({within, *standing})
-        inside = frozenset(self._hierarchy.heirs(within))
+        self._trees = tuple(dict.fromkeys((found.before.world.hierarchy, found.after.world.hierarchy)))
+        self._sides = [(facts, facts.scopes) for facts in self._facts]
+        every = self._with_heirs({within, *found.scopes, *self._facts[0].scopes, *self._facts[1].scopes})
+        inside = frozenset(self._heirs(within))
         self._places = {place for place in every if not inside.isdisjoint([*prefixes(place), ROOT])}
-        reached = {place for place in self._places if not found.scopes.isdisjoint(self._hierarchy.chain(place))}
+        reached = {place for place in self._places if not found.scopes.isdisjoint(self._chains(place))}
         # A scope that inherits from a reached one may lie below none of the touched ones; what is said above must end there.
-        self._concerned = {place for place in self._places if not reached.isdisjoint(self._hierarchy.chain(place))}
+        self._concerned = {place for place in self._places if not reached.isdisjoint(self._chains(place))}
+        self._judged: dict[object, tuple[Turn, ...]] = {}
         self._below: dict[str, tuple[Turn, ...]] = {}
         self._named: dict[str, bool | None] = {}
         self._relied: set[str] = set()
@@ -180,20 +202,24 @@ class _Comparison:
         if found is None:
             self._named[place] = None
             here = self._turns(place)
-            is_told = here == self._read(place) and here == self._beneath(place)
+            is_told = here == self._beneath(place)
+            for tree in self._trees:
+                is_told = is_told and here == self._read(place, tree)
             found = self._named[place] = not is_told or place in self._relied
         return found
 
-    def _read(self, place: str) -> tuple[Turn, ...]:
-        """What the nearest named place above says of an unnamed one.
+    def _read(self, place: str, tree: Hierarchy) -> tuple[Turn, ...]:
+        """What the nearest named place above in a tree says of an unnamed one.
 
         The ways up from a scope and from what stands above it differ (a project's leads over its hub, a subscription's over
         its management groups), so that the nearest of all places is not enough.
         """
-        for above in self._hierarchy.chain(place)[1:]:
+        for above in tree.chain(place)[1:]:
             if above not in self._concerned:
                 continue
-            if above in self._named and self._named[above] is None:  # groups in a circle: the one that was asked about is named
+            if (
+                above in self._named and self._named[above] is None
+            ):  # a circle of groups, or of two trees: the one that was asked about is named
                 self._relied.add(above)
                 return self._beneath(above)
             if self._is_named(above):
@@ -204,8 +230,14 @@ class _Comparison:
         found: set[str] = set()
         while scopes:
             found |= scopes
-            scopes = {heir for scope in scopes for heir in self._hierarchy.heirs(scope)} - found
+            scopes = {heir for scope in scopes for heir in self._heirs(scope)} - found
         return found
+
+    def _heirs(self, scope: str) -> Iterator[str]:
+        return (heir for tree in self._trees for heir in tree.heirs(scope))
+
+    def _chains(self, scope: str) -> Iterator[str]:
+        return (above for tree in self._trees for above in tree.chain(scope))
 
     def _beneath(self, place: str) -> tuple[Turn, ...]:
         found = self._below.get(place)
@@ -214,6 +246,15 @@ class _Comparison:
         return found
 
     def _turns(self, scope: str) -> tuple[Turn, ...]:
+        # A verdict rests on the rows at the scope and above it: where these are the same, so is what changes.
+        key = scope_key(scope)
+        rests = [(key in held, tuple(each for each in facts.facts.hierarchy.chain(key) if each in held)) for facts, held in self._sides]
+        found = self._judged.get(alike := tuple(rests))
+        if found is None:
+            found = self._judged[alike] = self._judge(scope)
+        return found
+
+    def _judge(self, scope: str) -> tuple[Turn, ...]:
         turns: list[Turn] = []
         for action, plane in self._actions:
             ask = Ask(self._principal, action, scope, plane, principal_attributes=self._attributes)
@@ -237,6 +278,13 @@ def _unlike(
     for id_ in {*left, *right}:
         if left.get(id_) != right.get(id_):
             yield from (row for row in (left.get(id_), right.get(id_)) if row is not None)
+
+
+def _standing_at(scopes: frozenset[str], *worlds: World) -> Iterator[Assignment | DenyAssignment]:
+    """The rows at some scopes (keys)."""
+    rows = [row for world in worlds if scopes for row in (*world.assignments, *world.denies)]
+    spelled = {scope for scope in {row.scope for row in rows} if scope_key(scope) in scopes}
+    return (row for row in rows if row.scope in spelled)
 
 
 def _ids(row: DenyAssignment) -> list[str]:

@@ -22,6 +22,7 @@ from studiolo.rooms.authorization.service.delegation import Delegation
 from studiolo.rooms.authorization.service.guards import Guards
 from studiolo.rooms.authorization.service.holdings import Holdings
 from studiolo.rooms.authorization.service.management import ManagementGroups
+from studiolo.rooms.authorization.service.moves import Moving
 from studiolo.rooms.authorization.service.owners import Owners
 from studiolo.rooms.authorization.service.reach import ReachService
 from studiolo.rooms.authorization.service.simulation import Simulator
@@ -135,5 +136,5 @@ def room(rights: Rights, directory: Directory, tenant: str) -> Room:
     owners = Owners(store, heirs, partial(StoredGrants, heirs=heirs))
     guards = Guards(store, grants, directory, rights.delegation, owners)
     groups = ManagementGroups(store, heirs, owners, tenant)
-    simulator = Simulator(store, worlds, directory, reach, grants)
+    simulator = Simulator(store, worlds, directory, reach, grants, Moving(store, heirs, tenant))
     return Room(types(access, guards, groups), guards, access, reach, simulator, Bootstrap(store))

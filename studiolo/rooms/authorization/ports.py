@@ -38,6 +38,10 @@ class Heirs(Protocol):
         """The present tree: the same object as long as nothing has changed."""
         ...
 
+    def projects(self, hub: str) -> Sequence[str] | None:
+        """The projects of a hub, by key, whether they inherit or not; None if the key is no hub's."""
+        ...
+
     async def refresh(self, standing: Standing) -> None:
         """Follow what other processes changed, up to this version. Raises Unavailable if it cannot be read."""
         ...
@@ -49,6 +53,10 @@ class Flat:
     def hierarchy(self) -> Hierarchy:
         """The tree that the paths alone make."""
         return FLAT
+
+    def projects(self, hub: str) -> Sequence[str] | None:
+        """There are no hubs."""
+        return None
 
     async def refresh(self, standing: Standing) -> None:
         """Nothing changes."""

@@ -50,6 +50,7 @@ class _Can(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 class _Simulated(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     change: Plan
+    at: str | None = None
     top: int = 100
     skip_token: str | None = None
 
@@ -86,7 +87,7 @@ class _Questions:
         for place in dict.fromkeys(asked.change.scopes()):
             if not await may(place):
                 raise Forbidden(f"The change touches '{place}', where you may not read role assignments.", target="change")
-        return await self._simulator.simulate(asked.change, scope, may, Page(asked.top, asked.skip_token))
+        return await self._simulator.simulate(asked.change, scope, may, Page(asked.top, asked.skip_token), asked.at)
 
 
 class Callers(Protocol):

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from studiolo.kernel import principals as known
+from studiolo.kernel.access.scopes import FLAT
 from studiolo.kernel.control.drafting import written
 from studiolo.kernel.documents import draft_from, merge_patch, row_of
 from studiolo.kernel.faults import Fault
@@ -98,7 +99,7 @@ def _rights() -> Iterator[ResourceType]:
     yield ResourceType(
         name=management.MANAGEMENT_GROUPS,
         schema=rights.ManagementGroup,
-        admit=partial(management.admit_group, tenant=TENANT, ancestry=lambda name: [name], height=lambda _: 1),
+        admit=partial(management.admit_group, tenant=TENANT, tree=FLAT),
         needs=partial(management.group_needs, tenant=TENANT),
         demands=partial(management.group_demands, tenant=TENANT),
         facets=management.group_facets,

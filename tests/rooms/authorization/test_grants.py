@@ -18,7 +18,7 @@ from studiolo.kernel.store.port import PutResource
 from studiolo.rooms.authorization.backends.stored import StoredGrants
 from studiolo.rooms.authorization.domain import denials
 from studiolo.rooms.authorization.domain.roles import DENY_ASSIGNMENTS
-from studiolo.rooms.authorization.ports import Standing
+from studiolo.rooms.authorization.ports import Flat
 from tests.support.studio import AUTHORIZATION, GROUP, HERE, OWNER, READER, Studio, guid
 
 pytestmark = pytest.mark.anyio
@@ -129,7 +129,7 @@ async def test_an_excluded_group_is_not_denied(studio: Studio) -> None:
     assert await studio.gate.may(ada, READ, THING)
 
 
-class Tree:
+class Tree(Flat):
     """A tree of scopes that a test changes."""
 
     def __init__(self) -> None:
@@ -137,9 +137,6 @@ class Tree:
 
     def hierarchy(self) -> Hierarchy:
         return self.present
-
-    async def refresh(self, standing: Standing) -> None:
-        """Nobody else changes it."""
 
 
 async def test_a_changed_tree_of_scopes_is_in_force_for_the_next_call(studio: Studio) -> None:

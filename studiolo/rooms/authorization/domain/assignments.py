@@ -29,7 +29,7 @@ from studiolo.rooms.authorization.domain.roles import (
     is_assignable,
     role_id,
 )
-from studiolo.rooms.authorization.domain.schedules import schedule
+from studiolo.rooms.authorization.domain.schedules import END, schedule
 
 _MAX_DESCRIPTION = 1024
 _BAG: Final = ROLE_ASSIGNMENTS
@@ -114,7 +114,7 @@ def admit(change: Change, chain_of: Callable[[str], Collection[str]] = FLAT.chai
         updatedOn=first.get("updatedOn"),
         updatedBy=first.get("updatedBy"),
         **_condition(found),
-        **schedule(change),
+        **schedule(found, change.at, kept=change.old.properties.get(END) if change.old else None),
         assignmentState=None,
     )
     kept = {"principalSince": since, "owner": _owner(change, holder)}

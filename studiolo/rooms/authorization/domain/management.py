@@ -6,10 +6,12 @@ one group at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from studiolo.kernel.access.names import GIVES_ROLES
+from studiolo.kernel.access.scopes import MANAGEMENT_GROUPS as PREFIX
+from studiolo.kernel.access.scopes import Hierarchy
 from studiolo.kernel.faults import Conflict, Invalid, NotFound
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand, Draft, JsonObject, Resource
@@ -22,6 +24,7 @@ SUBSCRIPTIONS: Final = "Microsoft.Resources/subscriptions"
 WRITE: Final = f"{MANAGEMENT_GROUPS}/write"
 MOST_LEVELS: Final = 6
 _MOST_NAME: Final = 250
+_PARENT: Final = "properties.details.parent.id"
 
 
 def group_id(name: str) -> ResourceId:
@@ -37,46 +40,39 @@ def parent_in(found: Mapping[str, Any], tenant: str) -> ResourceId | None:
     """
     parent = cast("JsonObject", found.get("details") or {}).get("parent")
     text = cast("JsonObject", parent).get("id") if isinstance(parent, dict) else None
+    return group_named(str(text or ""), tenant, _PARENT)
+
+
+def group_named(text: str, tenant: str, target: str) -> ResourceId | None:
+    """The group that an id means as one to lie under; None for the tenant's root, also if nothing is named.
+
+    Raises:
+        Invalid: it is not the id of a management group (code `InvalidParentGroup`).
+    """
     if not text:
         return None
-    id_ = parse(str(text))
+    id_ = parse(text)
     if id_.type.lower() != MANAGEMENT_GROUPS.lower() or id_.scope is not None:
-        raise Invalid(
-            f"'details.parent.id' must be the id of a management group, not '{str(text)[:200]}'.",
-            code="InvalidParentGroup",
-            target="properties.details.parent.id",
-        )
+        raise Invalid(f"'{target}' must be the id of a management group, not '{text[:200]}'.", code="InvalidParentGroup", target=target)
     return None if id_.name.lower() == tenant.lower() else id_
 
 
-def admit_group(change: Change, tenant: str, ancestry: Callable[[str], Sequence[str]], height: Callable[[str], int]) -> Draft:
-    """A management group. `ancestry` names a group and those above it, `height` tells how many levels a group has, itself one.
+def admit_group(change: Change, tenant: str, tree: Hierarchy) -> Draft:
+    """A management group that is to lie in the present tree.
 
     Raises:
         NotFound: the parent does not exist (code `ParentGroupNotFound`).
         Invalid: the group would lie under itself or too deep (codes `ManagementGroupCycle`, `ManagementGroupTooDeep`).
+        Conflict: it is the tenant's root group (code `RootGroupIsFixed`).
     """
-    found, own = change.new.properties, change.id.name.lower()
-    parent_id, target = parent_in(found, tenant), "properties.details.parent.id"
-    if own == tenant.lower():
-        raise Conflict("The tenant's root group has the tenant's id and is not written.", code="RootGroupIsFixed")
+    found = change.new.properties
+    parent_id = parent_in(found, tenant)
+    if change.id.name.lower() == tenant.lower():
+        raise root_is_fixed()
     if parent_id is not None:
         if change.fact(parent_id.key) is None:
-            raise NotFound(
-                f"The management group '{parent_id.name}' does not exist; create it first.", code="ParentGroupNotFound", target=target
-            )
-        above = ancestry(parent_id.name.lower())
-        if own in above:
-            raise Invalid(
-                f"'{change.id.name}' cannot lie under '{parent_id.name}', which lies under it.", code="ManagementGroupCycle", target=target
-            )
-        if len(above) + height(own) > MOST_LEVELS:
-            raise Invalid(
-                f"Management groups are at most {MOST_LEVELS} levels deep; under '{parent_id.name}' this would make "
-                f"{len(above) + height(own)}. Hang it higher up.",
-                code="ManagementGroupTooDeep",
-                target=target,
-            )
+            raise no_parent(parent_id, _PARENT)
+        check_place(change.id.name, parent_id.name, tree, _PARENT)
     name = found.get("displayName") or (change.old.properties["displayName"] if change.old else change.id.name)
     if len(name) > _MOST_NAME or not name.isprintable():
         raise Invalid(f"'displayName' has at most {_MOST_NAME} characters.", target="properties.displayName")
@@ -85,6 +81,39 @@ def admit_group(change: Change, tenant: str, ancestry: Callable[[str], Sequence[
     is_new = change.old is None or change.old.properties["displayName"] != name or change.old.properties["details"]["parent"] != parent
     details = {"version": version + 1 if is_new else version, "parent": parent}
     return change.new.with_properties(displayName=name, tenantId=tenant, details=details, children=None)
+
+
+def check_place(own: str, parent: str, tree: Hierarchy, target: str) -> None:
+    """Refuse a place for a group in a tree that holds what lies under the group, and what the parent lies under.
+
+    Raises:
+        Invalid: the group would lie under itself or too deep (codes `ManagementGroupCycle`, `ManagementGroupTooDeep`).
+    """
+    name, above = own.lower(), _ancestry(tree, parent.lower())
+    if name in above:
+        raise Invalid(f"'{own}' cannot lie under '{parent}', which lies under it.", code="ManagementGroupCycle", target=target)
+    below = [_ancestry(tree, key.removeprefix(PREFIX)) for key in tree.members(PREFIX + name) if key.startswith(PREFIX)]
+    levels = len(above) + max(chain.index(name) + 1 for chain in below)
+    if levels > MOST_LEVELS:
+        raise Invalid(
+            f"Management groups are at most {MOST_LEVELS} levels deep; under '{parent}' this would make {levels}. Hang it higher up.",
+            code="ManagementGroupTooDeep",
+            target=target,
+        )
+
+
+def no_parent(parent: ResourceId, target: str) -> NotFound:
+    """The refusal of a parent that does not exist."""
+    return NotFound(f"The management group '{parent.name}' does not exist; create it first.", code="ParentGroupNotFound", target=target)
+
+
+def root_is_fixed() -> Conflict:
+    """The refusal to write the tenant's root group."""
+    return Conflict("The tenant's root group has the tenant's id and is not written.", code="RootGroupIsFixed")
+
+
+def _ancestry(tree: Hierarchy, name: str) -> list[str]:
+    return [key.removeprefix(PREFIX) for key in tree.chain(PREFIX + name) if key.startswith(PREFIX)]
 
 
 def group_needs(change: Change, tenant: str) -> Sequence[ResourceId]:

@@ -33,7 +33,7 @@ class ManagementGroups:
 
     def admit(self, change: Change) -> Draft:
         """A management group that may be written."""
-        return management.admit_group(change, self._tenant, self._ancestry, self._height)
+        return management.admit_group(change, self._tenant, self._heirs.hierarchy())
 
     def needs(self, change: Change) -> Sequence[ResourceId]:
         """The group above."""
@@ -60,16 +60,6 @@ class ManagementGroups:
         parent = management.parent_in(change.new.properties, self._tenant)
         planned = await self._planned(parents={own: parent.name.lower() if parent else None})
         return Cleared(fence=await self._owners.keep_moved(below, planned))
-
-    def _ancestry(self, name: str) -> Sequence[str]:
-        chain = self._heirs.hierarchy().chain(PREFIX + name)
-        return [key.removeprefix(PREFIX) for key in chain if key.startswith(PREFIX)]
-
-    def _height(self, name: str) -> int:
-        hierarchy = self._heirs.hierarchy()
-        groups = [key for key in hierarchy.members(PREFIX + name) if key.startswith(PREFIX)]
-        deepest = max(len(self._ancestry(key.removeprefix(PREFIX))) for key in groups)
-        return deepest - len(self._ancestry(name)) + 1
 
     # ── subscriptions in groups ──────────────────────────────────────────────────────────────────────────────────
 

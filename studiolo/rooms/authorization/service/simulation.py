@@ -20,10 +20,11 @@ from studiolo.kernel.ids import parse
 from studiolo.kernel.principals import GUID
 from studiolo.kernel.resource import JsonObject
 from studiolo.kernel.store.port import Store
-from studiolo.rooms.authorization.domain import roles
+from studiolo.rooms.authorization.domain import roles, schedules
 from studiolo.rooms.authorization.domain.assignments import scope_of
 from studiolo.rooms.authorization.domain.roles import ROLE_DEFINITIONS
 from studiolo.rooms.authorization.ports import Directory, Worlds
+from studiolo.rooms.authorization.service.moves import Moves, Moving, Reaches, touched
 from studiolo.rooms.authorization.service.owners import Roles
 from studiolo.rooms.authorization.service.reach import May, Page, ReachService, token_of
 
@@ -31,12 +32,14 @@ _MOST_NAMED: Final = 50
 
 
 class NewAssignment(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A role (name, GUID or id) for somebody (mail, name, client id or object id) at a scope."""
+    """A role (name, GUID or id) for somebody (mail, name, client id or object id) at a scope, perhaps for a time."""
 
     role: str
     who: str
     scope: str
     condition: str | None = None
+    start_date_time: str | None = None
+    end_date_time: str | None = None
 
 
 class NewDeny(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -69,44 +72,52 @@ class NewRole(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A planned change: what is assigned, removed (ids of assignments and deny assignments), denied, and otherwise changed."""
+    """A planned change: what is assigned, removed (ids of assignments and deny assignments), denied, moved, and otherwise changed."""
 
     assign: tuple[NewAssignment, ...] = ()
     remove: tuple[str, ...] = ()
     deny: tuple[NewDeny, ...] = ()
     groups: tuple[NewMembers, ...] = ()
     roles: tuple[NewRole, ...] = ()
+    move: Moves = ()
+    hubs: Reaches = ()
 
     def scopes(self) -> Iterator[str]:
-        """Every scope at which the change touches a row.
+        """Every scope at which the change touches a row, or that it names as a part of the tree.
 
         Raises:
-            Invalid: the id of a row to remove is malformed.
+            Invalid: the id of a row to remove, or of a part of the tree, is malformed.
         """
         yield from (each.scope for each in (*self.assign, *self.deny))
         yield from (scope_of(parse(id_)) for id_ in self.remove)
+        yield from touched(self.move, self.hubs)
 
 
 class Simulator:
     """Says what a change would do, and writes nothing."""
 
-    def __init__(self, store: Store, worlds: Worlds, directory: Directory, reach: ReachService, roles: Roles) -> None:
+    def __init__(self, store: Store, worlds: Worlds, directory: Directory, reach: ReachService, roles: Roles, moving: Moving) -> None:
         self._store = store
         self._worlds = worlds
         self._directory = directory
         self._reach = reach
         self._roles = roles
+        self._moving = moving
 
-    async def simulate(self, plan: Plan, scope: str, may: May, page: Page) -> JsonObject:
-        """Who would gain and who would lose what, at the scope and where it reaches below it.
+    async def simulate(self, plan: Plan, scope: str, may: May, page: Page, at: str | None = None) -> JsonObject:
+        """Who would gain and who would lose what, at the scope and where it reaches below it, at a moment (`at`; None: now).
 
         Raises:
-            NotFound, Invalid: the change names nobody, no role, or no row that is there; or it cannot be read.
+            NotFound, Invalid: the change names nobody, no role, no row or no part of the tree that is there; or it cannot
+                be read, or not be written.
+            Forbidden: something leaves a management group whose role assignments the asker may not read.
         """
         start = page.start()
-        before = await self._worlds.whole()
-        change = await self._planned(plan, before)
-        after = CompiledWorld(changed(before.world, change))
+        before = await self._before(at)
+        change = await self._planned(plan, before, may)
+        world = changed(before.world, change)
+        self._moving.check(change.management_group_parents, world.hierarchy)
+        after = CompiledWorld(world)
         # Without a list of operations the actions that roles name outright are the ones to look at.
         actions = self._reach.every() or _named(before, after)
         shifts = [shift for shift in simulate(before, after, actions, scope) if await may(shift.scope)]
@@ -116,29 +127,54 @@ class Simulator:
         told: JsonObject = {
             "scope": scope,
             "version": before.world.version,
+            **({"at": before.world.moment} if at is not None else {}),
             "count": len(shifts),
             "value": [_told(shift, before) for _, shift in shown],
         }
         return told | ({"skipToken": token_of(shown[-1][0])} if len(left) > page.top else {})
 
-    async def _planned(self, plan: Plan, world: CompiledWorld) -> PlannedChange:
+    async def _before(self, at: str | None) -> CompiledWorld:
+        if at is None:
+            return await self._worlds.whole()
+        try:
+            moment = schedules.moment(at)
+        except ValueError:
+            raise Invalid("'at' must be a moment such as 2027-01-31T08:00:00Z.", code="InvalidMoment", target="at") from None
+        found = await self._worlds.whole()
+        return CompiledWorld(msgspec.structs.replace(found.world, moment=moment), found.shelves)
+
+    async def _planned(self, plan: Plan, world: CompiledWorld, may: May) -> PlannedChange:
         rows = {row.id.lower() for row in (*world.world.assignments, *world.world.denies)}
         for id_ in plan.remove:
             if id_.lower() not in rows:
                 raise NotFound(f"There is no assignment '{id_[:300]}' that counts.", code="RoleAssignmentNotFound", target="remove")
+        parents, subscriptions = await self._moving.places(plan.move, world.world.hierarchy, may)
         return PlannedChange(
             assignments=tuple([await self._assignment(each) for each in plan.assign]),
             denies=tuple([await self._deny(each) for each in plan.deny]),
             removed=plan.remove,
             members=dict([await self._members(each, world) for each in plan.groups]),
             roles={(role := await self._role(each.role)).id: _rewritten(role, each) for each in plan.roles},
+            management_group_parents=parents,
+            subscription_groups=subscriptions,
+            heirs=await self._moving.heirs(plan.hubs),
         )
 
     async def _assignment(self, new: NewAssignment) -> Assignment:
         principal, role = await self._directory.who(new.who), await self._role(new.role)
         _check(new.scope, new.condition)
+        bounds = {schedules.START: new.start_date_time, schedules.END: new.end_date_time}
+        bounds = schedules.schedule(bounds, clock.stamp(clock.now()), target="change.assign")
         here = "" if new.scope == ROOT else new.scope
-        return Assignment(f"{here}/providers/{roles.ROLE_ASSIGNMENTS}/{clock.new_id()}", principal.oid, role, new.scope, new.condition)
+        return Assignment(
+            id=f"{here}/providers/{roles.ROLE_ASSIGNMENTS}/{clock.new_id()}",
+            principal_id=principal.oid,
+            role=role,
+            scope=new.scope,
+            condition=new.condition,
+            starts=bounds[schedules.START],
+            ends=bounds[schedules.END],
+        )
 
     async def _deny(self, new: NewDeny) -> DenyAssignment:
         _check(new.scope, new.condition)
