@@ -196,11 +196,14 @@ class Gate:
         refused: list[Forbidden] = []
         for each in (demand, *demand.alternatives):
             try:
-                found = await self.require(caller, each.action, each.scope.text, resource=each.attributes)
-            except Denied:
-                raise
+                found = await self.require(caller, each.action, each.scope.text, request=each.request, resource=each.resource)
             except Forbidden as fault:
-                refused.append(fault)
+                if demand.is_foretold and fault.decision is not None and fault.decision.is_conditional:
+                    granted = granted or Granted()
+                elif isinstance(fault, Denied):
+                    raise
+                else:
+                    refused.append(fault)
             else:
                 granted = granted or found
         if granted is None:

@@ -78,6 +78,11 @@ class Decision(NamedTuple):
     ask: Ask | None = None
     facts: CompiledFacts | None = None
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the same call with other attributes could be allowed."""
+        return self.ask is not None and self.facts is not None and self.facts.plan(self.ask).answer(self.ask).is_conditional
+
     def explained(self) -> dict[str, Any]:
         """The rows, chain, conditions and attributes of this moment, within bounds and without secrets."""
         if self.ask is None or self.facts is None:

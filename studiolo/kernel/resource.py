@@ -137,13 +137,17 @@ class Step(Protocol):
 class Demand:
     """A further decision that a write or an action needs, beyond the action on its own id.
 
-    Each alternative is as good, and a deny assignment against any of them denies it. `attributes` are those of the stored object.
+    Each alternative is as good, and a deny assignment against any of them denies it. `request` and `resource` are the
+    attributes of the call. What `is_foretold` is decided again when it is done: until then only what no attribute could
+    allow is refused.
     """
 
     action: str
     scope: ResourceId
     alternatives: tuple[Demand, ...] = ()
-    attributes: JsonObject = field(default_factory=dict[str, Any])
+    request: JsonObject = field(default_factory=dict[str, Any])
+    resource: JsonObject = field(default_factory=dict[str, Any])
+    is_foretold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from studiolo.kernel.access.lints.offers import OFFERS
 from studiolo.kernel.ids import parse
-from tests.walls.house import House, Somebody
+from tests.walls.house import API, House, Somebody
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ async def give(
     )
     assert made.status == 201, made.body
     body = {"roleDefinitionId": role, "principalId": found.oid, "principalType": "ServicePrincipal"}
-    body |= {"condition": condition, "conditionVersion": "2.0"}
+    body |= {"condition": condition, "conditionVersion": "2.0"} if condition else {}
     path = f"{scope or house.group}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
     given = await house.arm("PUT", path, {"properties": body})
     assert given.status == 201, given.body
@@ -82,6 +82,15 @@ async def test_a_kind_in_a_condition_tells_hubs_from_projects(house: House) -> N
     tagged = {"tags": {"a": "b"}}
     assert (await house.arm("PATCH", f"{every}/plain", tagged, who=writer)).status == 200
     assert (await house.arm("PATCH", f"{every}/hub", tagged, who=writer)).status == 403
+    template = {"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0"}
+    await give(house, "", ["Microsoft.Resources/deployments/*"], who=writer)
+    for name, kind, expected in (("by-template", "Default", True), ("lofty-too", "Hub", False)):
+        resource = {"type": ML, "apiVersion": API, "name": name, "location": "local", "kind": kind, "properties": {}}
+        deployment = {"properties": {"mode": "Incremental", "template": {**template, "resources": [resource]}}}
+        path = f"{house.group}/providers/Microsoft.Resources/deployments/{name}"
+        sent = await house.arm("PUT", path, deployment, who=writer)
+        assert (sent.status, b"AuthorizationFailed" in sent.body) == ((201, False) if expected else (409, True)), sent.body
+        assert (await house.arm("GET", f"{every}/{name}")).status == (200 if expected else 404)
     reader = await give(house, f"{KIND} StringEquals 'Project'", [f"{ML}/read"])
     assert await names(house, every, reader) == ["first", "second"]
     assert (await house.arm("GET", f"{every}/hub", who=reader)).status == 403

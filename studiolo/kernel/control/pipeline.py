@@ -10,31 +10,28 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 
 import msgspec
 
 from studiolo.kernel import clock
-from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, stand_in, written
+from studiolo.kernel.control.actions import Actions
+from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, written
 from studiolo.kernel.control.holders import Holders, as_found
+from studiolo.kernel.control.judging import Mark, judged
 from studiolo.kernel.control.lists import Listed, Lister, Sight
 from studiolo.kernel.control.removal import Removal
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
-from studiolo.kernel.faults import Conflict, Fault, Forbidden, NotAllowed, NotFound, Stale
+from studiolo.kernel.faults import Conflict, Forbidden, NotAllowed, NotFound, Stale
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.operations import Hold, Operations, status_of
-from studiolo.kernel.record import Granted
 from studiolo.kernel.resource import (
-    Accepted,
-    Action,
     Caller,
     Catalog,
     Change,
     Cleared,
     Draft,
-    Invocation,
     JsonObject,
     Resource,
     ResourceType,
@@ -42,7 +39,6 @@ from studiolo.kernel.resource import (
 from studiolo.kernel.store.port import (
     ABSENT,
     DropResource,
-    Emit,
     Expect,
     ExpectNothingBelow,
     OperationRow,
@@ -85,6 +81,8 @@ class Control:
         self._lister = Lister(store)
         self._holders = Holders(catalog, store)
         self._removal = Removal(catalog, store, gate)
+        actions = Actions(catalog, store, gate, self._holders)
+        self.act, self.begin = actions.act, actions.begin
         Steps(catalog, store, operations, patience_seconds).register()
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +110,7 @@ class Control:
         """
         declared = self.catalog.get(id_.type)
         row = await self.store.find(id_.key)
-        await self._judge(caller, declared, "read", id_, row)
+        await judged(self.gate, caller, declared, "read", id_, row)
         if row is None and declared.resolve is not None and (meant := await declared.resolve(id_)) is not None:
             row = await self.store.find(meant.key)
         if row is None:
@@ -180,7 +178,7 @@ class Control:
         declared = self.catalog.get(id_.type)
         verb = "patch" if is_patch else "put"
         if verb not in declared.verbs:
-            await self._judge(caller, declared, "write", id_, await self.store.find(id_.key))
+            await judged(self.gate, caller, declared, "write", id_, await self.store.find(id_.key))
             raise NotAllowed(f"'{declared.name}' cannot be written with {verb.upper()}.")
         draft = draft_from(body)
         races, deadline = 0, clock.monotonic() + self._patience
@@ -236,10 +234,10 @@ class Control:
         old = change.old
         making = declared.making(change) if declared.making and not change.is_patch else None
         if making is not None and old is None:
-            granted = await self.gate.demand(caller, making)
+            mark = Mark(caller, declared.permission("write"), change.id, await self.gate.demand(caller, making))
         else:
             try:
-                granted = await self._judge(caller, declared, "write", change.id, row, change)
+                mark = await judged(self.gate, caller, declared, "write", change.id, row, change)
             except Forbidden:
                 if making is not None:  # in the words of making one, so that nobody learns that there is one
                     await self.gate.demand(caller, making)
@@ -263,7 +261,6 @@ class Control:
         if old is not None and is_same(old, resource):
             return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
         cleared = await declared.guard(replace(change, new=admitted)) if declared.guard else Cleared()
-        mark = _Mark(caller, declared.permission("write"), resource.id, granted)
         return await self._commit(mark, declared, old, resource, [*rests_on, *asides(change, cleared)])
 
     def _check_free(self, caller: Caller, id_: ResourceId, rests_on: Sequence[Write]) -> None:
@@ -282,7 +279,7 @@ class Control:
                     raise _Busy(write.key)
 
     async def _commit(
-        self, mark: _Mark, declared: ResourceType, old: Resource | None, resource: Resource, rests_on: Sequence[Write]
+        self, mark: Mark, declared: ResourceType, old: Resource | None, resource: Resource, rests_on: Sequence[Write]
     ) -> Outcome:
         operation = None
         if declared.provision is not None:
@@ -336,8 +333,7 @@ class Control:
         change = Change(
             id=id_, old=old, new=draft_of(old) if old else Draft(), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True
         )
-        granted = await self._judge(caller, declared, "delete", id_, row, change)
-        mark = _Mark(caller, declared.permission("delete"), id_, granted)
+        mark = await judged(self.gate, caller, declared, "delete", id_, row, change)
         if "delete" not in declared.verbs:
             raise NotAllowed(f"'{declared.name}' cannot be deleted.")
         if old is None or row is None:
@@ -367,7 +363,7 @@ class Control:
         except Stale:
             raise _LostRace from None
 
-    async def _retire(self, mark: _Mark, declared: ResourceType, old: Resource, at: str, asked: Sequence[Write]) -> Deleted:
+    async def _retire(self, mark: Mark, declared: ResourceType, old: Resource, at: str, asked: Sequence[Write]) -> Deleted:
         """Remove what takes steps. The resource is marked first, so that from then on no write rests on it."""
         state = old.properties.get("provisioningState")
         operation = self._operations.new(DELETE, old.id, mark.caller, mark.action, context={"state": state})
@@ -390,65 +386,7 @@ class Control:
                 await hold.ended.wait()
         return _deleted(await self.store.operation(operation.id) or operation)
 
-    async def act(
-        self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
-    ) -> JsonObject | None:
-        """Run a POST action; of an operation that goes on, its status. Raises as `begin`."""
-        result = await self.begin(caller, id_, name, body, query, api_version)
-        return status_of(result) if isinstance(result, OperationRow) else result
-
-    async def begin(
-        self, caller: Caller, id_: ResourceId, name: str, body: JsonObject, query: Mapping[str, str], api_version: str = ""
-    ) -> JsonObject | OperationRow | None:
-        """Run a POST action; an operation that goes on is answered as it stands.
-
-        Raises:
-            Forbidden, NotFound, and whatever the action raises.
-        """
-        declared = self.catalog.get(id_.type)
-        action = declared.action(name)
-        row = await self.store.find(id_.key)
-        granted = await self._judge(caller, declared, action.permission or action.name, id_, row)
-        if row is None:
-            if not action.needs_no_resource:
-                raise await self._holders.missing(id_, declared)
-            resource = stand_in(declared, id_)
-        else:
-            resource = resource_of(row, declared)
-        call = Invocation(resource, body, query, caller, api_version)
-        mark = _Mark(caller, declared.permission(action.permission or action.name), id_, granted)
-        if action.is_secret:
-            return await self._let_out(mark, action, call)
-        result = await action.run(call)
-        status = "Accepted" if isinstance(result, Accepted) else "Succeeded"
-        await self.store.commit(mark.line(clock.stamp(clock.now()), status))
-        return await self.store.operation(result.operation) if isinstance(result, Accepted) else result
-
-    async def _let_out(self, mark: _Mark, action: Action, call: Invocation) -> JsonObject | None:
-        """Run an action that gives out or changes a secret: the record tells of it before, and of its end before anything leaves."""
-        tell = partial(self.gate.lets_out, mark.caller, mark.action, mark.id.text, granted=mark.granted)
-        await tell("Started")
-        try:
-            result = await action.run(call)
-        except Fault as fault:
-            await tell("Failed", code=fault.code)
-            raise
-        await tell("Succeeded")
-        if isinstance(result, Accepted):
-            msg = f"the action {action.name} gives out a secret, so it cannot go on in the background"
-            raise TypeError(msg)
-        return result
-
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _judge(
-        self, caller: Caller, declared: ResourceType, verb: str, id_: ResourceId, row: Row | None, change: Change | None = None
-    ) -> Granted:
-        """Ask for the action, with the attributes of what is stored and, of a write or a removal, of what is asked for."""
-        request, resource = declared.attributes(change) if change is not None and declared.attributes is not None else ({}, {})
-        if declared.described is not None:
-            resource = {**declared.described(id_, row.doc if row is not None else None), **resource}
-        return await self.gate.require(caller, declared.permission(verb), id_.text, request=request, resource=resource)
 
     async def _shown(self, row: Row, declared: ResourceType) -> bytes:
         """The ready bytes, or with what the type computes at read time laid over them."""
@@ -465,33 +403,8 @@ class Control:
         if parent is None or await self.store.find(parent.key) is not None:
             return
         declared = self.catalog.get(parent.type)
-        await self._judge(caller, declared, "read", parent, None)
+        await judged(self.gate, caller, declared, "read", parent, None)
         raise await self._holders.missing(parent, declared)
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """What a line of the record says of a write: who did what to which resource, and what allowed it."""
-
-    caller: Caller
-    action: str
-    id: ResourceId
-    granted: Granted
-
-    def line(self, at: str, status: str) -> Emit:
-        """The line."""
-        deciding = " ".join(self.granted.deciding)
-        return Emit(
-            at,
-            self.action,
-            status,
-            self.id.key,
-            self.caller.oid,
-            b"{}",
-            reason=self.granted.reason,
-            deciding=deciding,
-            version=self.granted.version,
-        )
 
 
 class _LostRace(Exception):

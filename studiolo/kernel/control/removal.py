@@ -39,7 +39,7 @@ class Removal:
     async def _along(self, caller: Caller, declared: ResourceType, going: Resource) -> None:
         for other in await declared.takes_along(going) if declared.takes_along is not None else ():
             described = declared.described(other.id, encode(other)) if declared.described is not None else {}
-            await self._gate.demand(caller, Demand(declared.permission("delete"), other.id, attributes=described))
+            await self._gate.demand(caller, Demand(declared.permission("delete"), other.id, resource=described))
             await self._below(caller, other)
 
     async def _below(self, caller: Caller, going: Resource) -> None:
@@ -52,7 +52,7 @@ class Removal:
                 if declared is not None and (row.type == _DENIES or _is_in_group(row, declared)):
                     id_ = parse(row.key)
                     described = declared.described(id_, row.doc) if declared.described is not None else {}
-                    await self._gate.demand(caller, Demand(declared.permission("delete"), id_, attributes=described))
+                    await self._gate.demand(caller, Demand(declared.permission("delete"), id_, resource=described))
                     await self._along(caller, declared, resource_of(row, declared))
             after = page.next
 

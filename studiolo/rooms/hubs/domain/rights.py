@@ -10,7 +10,19 @@ from studiolo.kernel.access.names import GIVES_ROLES
 from studiolo.kernel.faults import Fault
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Change, Demand
-from studiolo.rooms.hubs.domain.kinds import DEPENDENTS, HUB, IDENTITIES, PROJECT, TYPE, hub_of, identities_of, kind_of, reach_of
+from studiolo.rooms.hubs.domain.kinds import (
+    DEPENDENTS,
+    HUB,
+    IDENTITIES,
+    PROJECT,
+    TYPE,
+    asked_for,
+    described,
+    hub_of,
+    identities_of,
+    kind_of,
+    reach_of,
+)
 
 UNDENIES: Final = "Microsoft.Authorization/denyAssignments/delete"
 # The published pages spell the right to make projects in a hub in both ways.
@@ -35,7 +47,8 @@ def making(change: Change) -> Demand | None:
     if not is_at_home:
         return None
     join = joining(hub)
-    return replace(join, alternatives=(*join.alternatives, Demand(f"{TYPE}/write", change.id)))
+    writing = Demand(f"{TYPE}/write", change.id, request=asked_for(change)[0], resource=described(change.id, None))
+    return replace(join, alternatives=(*join.alternatives, writing))
 
 
 def joining(hub: ResourceId) -> Demand:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,8 +22,6 @@ from studiolo.rooms.templates.domain.world import Facts, Fresh
 from studiolo.rooms.templates.ports import Seals, Types
 
 RUNNING: Final = frozenset({"Creating", "Updating"})
-# Who may assign roles often rests on attributes of the assignment, which only its own write knows.
-_DECIDED_WHEN_WRITTEN: Final = frozenset({"microsoft.authorization/roleassignments"})
 
 
 class Kept(msgspec.Struct):
@@ -68,21 +66,20 @@ class Admission:
     def demands_of(self, plan: Plan) -> list[Demand]:
         """The right to write each resource of a plan, or what is enough to make it.
 
-        The write itself asks precisely; here it is only told what could not come to anything.
+        The write itself asks precisely, with its attributes; here it is only told what could not come to anything.
         """
         found: list[Demand] = []
         for item in plan.items:
-            if item.type.lower() not in _DECIDED_WHEN_WRITTEN:
-                found.append(self._demand(plan, item))
+            found.append(self._demand(plan, item))
             inner = plan.nested.get(item.id.key)
             found.extend(self.demands_of(inner) if inner else ())
         return found
 
     def _demand(self, plan: Plan, item: Item) -> Demand:
         writing = Demand(f"{item.type}/write", item.id)
-        if item.is_deployment:
-            return writing
-        return self.types.making(item.id, body(plan.world, item.declared, item.copies, is_probe=True)) or writing
+        if not item.is_deployment:
+            writing = self.types.making(item.id, body(plan.world, item.declared, item.copies, is_probe=True)) or writing
+        return replace(writing, is_foretold=True)
 
     def admit(self, change: Change) -> Draft:
         """The deployment that may run. Its template and parameters are kept sealed until it has run.
