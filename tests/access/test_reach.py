@@ -216,6 +216,38 @@ def test_what_is_said_of_one_place_is_not_read_as_said_of_another(before: list[s
         assert check_simulation(world, PlannedChange(rows_, removed=("a00",))) > 0
 
 
+MGB, HUB, PROJECT = f"{MG}mgb", "/subscriptions/s1/rg/hub", "/subscriptions/s2/rg/p"
+EVERYTHING = role(Permission(actions=("*",), data_actions=("*",)), name="r")
+
+
+@pytest.mark.parametrize(
+    ("before", "plan"),
+    [
+        # Whoever loses the group keeps what comes from the other one: read from the tree as it is, that must be said.
+        ([MGA, MGB], PlannedChange(removed=("a00",), subscription_groups={"s1": "mgb"})),
+        # And whoever gains the group has it already in what moves there: read from the tree as it would be.
+        ([MGA], PlannedChange((grant(EVERYTHING, MGB, id="a10"),), subscription_groups={"s1": "mgb"})),
+        ([MGB], PlannedChange(management_group_parents={"mga": "mgb"})),
+        ([MGB], PlannedChange(management_group_parents={"mgb": "mga"}, subscription_groups={"s2": None})),
+        ([f"{MG}root"], PlannedChange(management_group_parents={"mga": None, "mgb": None})),
+        ([HUB], PlannedChange(heirs={HUB: ()})),
+        ([HUB, "/subscriptions/s1/rg1"], PlannedChange(removed=("a00",), heirs={HUB: (), "/subscriptions/s1/rg1": (PROJECT,)})),
+        ([HUB], PlannedChange(heirs={HUB: (PROJECT, f"{PROJECT}2", "/subscriptions/s3")})),
+    ],
+)
+def test_what_moves_is_read_alike_from_the_tree_as_it_is_and_as_it_would_be(before: list[str], plan: PlannedChange) -> None:
+    rows_ = [grant(EVERYTHING, at, id=f"a0{n}") for n, at in enumerate(before)]
+    assert check_simulation(built(rows_, [], (), (), frozenset(), frozenset()), plan) > 0
+
+
+@pytest.mark.parametrize(("within", "gains"), [(MGA, False), (MGB, True)])
+def test_what_leaves_a_place_and_what_comes_to_it_is_told_there(within: str, *, gains: bool) -> None:
+    world = world_of(grant(EVERYTHING, within))
+    after = CompiledWorld(changed(world.world, PlannedChange(subscription_groups={"s1": "mgb"})))
+    told = [(shift.scope, {turn.after.allowed for turn in shift.turns}) for shift in simulate(world, after, EVERY, within)]
+    assert told == [("/subscriptions/s1", {gains})]
+
+
 def test_groups_that_hold_each_other_are_told_too() -> None:
     world = World({"alice": Holder("alice")}, {}, (), hierarchy=Hierarchy({"x": "y", "y": "x"}, {"s1": "x", "s2": "y"}))
     asked = (

@@ -175,12 +175,14 @@ class _Comparison:
         self._actions = actions
         self._trees = tuple(dict.fromkeys((found.before.world.hierarchy, found.after.world.hierarchy)))
         self._sides = [(facts, facts.scopes) for facts in self._facts]
-        every = self._with_heirs({within, *found.scopes, *self._facts[0].scopes, *self._facts[1].scopes})
-        inside = frozenset(self._heirs(within))
+        # What has another way up afterwards is touched itself, so that one tree tells what else is reached.
+        tree = self._trees[0]
+        every = _with_heirs({within, *found.scopes, *self._facts[0].scopes, *self._facts[1].scopes}, tree)
+        inside = frozenset(heir for each in self._trees for heir in each.heirs(within))
         self._places = {place for place in every if not inside.isdisjoint([*prefixes(place), ROOT])}
-        reached = {place for place in self._places if not found.scopes.isdisjoint(self._chains(place))}
+        reached = {place for place in self._places if not found.scopes.isdisjoint(tree.chain(place))}
         # A scope that inherits from a reached one may lie below none of the touched ones; what is said above must end there.
-        self._concerned = {place for place in self._places if not reached.isdisjoint(self._chains(place))}
+        self._concerned = {place for place in self._places if not reached.isdisjoint(tree.chain(place))}
         self._judged: dict[object, tuple[Turn, ...]] = {}
         self._below: dict[str, tuple[Turn, ...]] = {}
         self._named: dict[str, bool | None] = {}
@@ -226,19 +228,6 @@ class _Comparison:
                 return self._beneath(above)
         return ()
 
-    def _with_heirs(self, scopes: set[str]) -> set[str]:
-        found: set[str] = set()
-        while scopes:
-            found |= scopes
-            scopes = {heir for scope in scopes for heir in self._heirs(scope)} - found
-        return found
-
-    def _heirs(self, scope: str) -> Iterator[str]:
-        return (heir for tree in self._trees for heir in tree.heirs(scope))
-
-    def _chains(self, scope: str) -> Iterator[str]:
-        return (above for tree in self._trees for above in tree.chain(scope))
-
     def _beneath(self, place: str) -> tuple[Turn, ...]:
         found = self._below.get(place)
         if found is None:
@@ -262,6 +251,14 @@ class _Comparison:
             if before != after:
                 turns.append(Turn(action, plane, before, after))
         return tuple(turns)
+
+
+def _with_heirs(scopes: set[str], tree: Hierarchy) -> set[str]:
+    found: set[str] = set()
+    while scopes:
+        found |= scopes
+        scopes = {heir for scope in scopes for heir in tree.heirs(scope)} - found
+    return found
 
 
 def _standing(ask: Ask, facts: CompiledFacts) -> Standing:
