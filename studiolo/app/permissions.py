@@ -34,7 +34,8 @@ A write that names an attribute which no call of its actions carries is refused 
 Every call carries `@Principal[Microsoft.Directory/CustomSecurityAttributes/Id:{Set}_{Name}]` of its caller, and
 %s.
 The calls of the actions below carry more, in each way of calling them (`SubOperationMatches`): an attribute of the request is
-what the call asks for, one of the resource what is stored. A list shows what single calls would be let through to.
+what the call asks for, one of the resource what is stored. A list of resources shows what single calls would be let
+through to; a list of containers on the data plane is a call on the account.
 
 | action | plane | sub-operation | @Request | @Resource |
 |---|---|---|---|---|
