@@ -253,7 +253,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
     )
     furniture = Furniture(resources, workspaces, model_room.accounts)
     subscription = await _subscription(store)
-    kept, key_types = keys.room(ring, KeyPlaces(resources, workspaces), blob_room.storage.anew, gate)
+    kept, key_types = keys.room(ring, KeyPlaces(resources, workspaces), blob_room.storage.anew)
     service, hub_types = hubs.room(
         resources, identities, blob_room.storage, furniture, kept, gate, base_url=settings.url, subscription=subscription
     )

@@ -45,6 +45,7 @@ through to; a list of containers on the data plane is a call on the account.
 def conditions_page(surfaces: Iterable[object], types: Iterable[ResourceType]) -> str:
     """The page of attributes, for actions that are served."""
     served = {action_key(action) for _, action, _ in _operations(surfaces, types)}
+    served |= {action_key(action) for declared in types for action in declared.further_actions}
     lines = [
         f"| `{offer.name}` | {offer.plane} | {', '.join(way.sub_operations)} | {_attributes(way.request)} | {_attributes(way.resource)} |"
         for offer in OFFERS.values()

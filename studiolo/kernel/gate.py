@@ -7,8 +7,10 @@ rest on no attribute are remembered until the grants change. What it refuses, an
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.decision import Ask, CompiledFacts, Verdict, decide
@@ -18,6 +20,8 @@ from studiolo.kernel.record import Asked, Decision, Granted, Recorder
 from studiolo.kernel.resource import Caller, Demand
 
 _REMEMBERED = 100_000
+May: TypeAlias = Callable[[str, Mapping[str, Any]], bool]
+"""Whether something may be done at a scope, given the attributes of what is there."""
 _log = logging.getLogger(__name__)
 
 
@@ -209,6 +213,17 @@ class Gate:
         if granted is None:
             raise refused[0]
         return granted
+
+    async def singly(self, caller: Caller, action: str) -> May:
+        """Answers for many resources, one by one with their attributes, on the rights that the caller has now."""
+        facts = await self._grants.facts(caller.oid)
+        asked = self._ask(caller, action, "/", is_data=False, sub_operations=(), request=None, resource=None)
+
+        def may(scope: str, resource: Mapping[str, Any]) -> bool:
+            ask = msgspec.structs.replace(asked, scope=scope, resource=resource)
+            return facts.plan(ask).answer(ask).allowed
+
+        return may
 
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
         """Which part of what lies below `scope` the caller may see in a list."""

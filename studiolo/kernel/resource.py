@@ -207,6 +207,8 @@ class Action:
     run: Callable[[Invocation], Awaitable[JsonObject | Accepted | None]]
     permission: str | None = None
     is_secret: bool = False
+    # Names further decisions that it needs.
+    demands: Callable[[Resource], Sequence[Demand]] | None = None
     # Runs although the resource is not there (yet): a template's validation.
     needs_no_resource: bool = False
 
@@ -255,6 +257,8 @@ class ResourceType:
     # A first provisioning that failed leaves the resource as `Failed` to look at, instead of removing it.
     keeps_failed: bool = False
     view: Callable[[Resource], Awaitable[JsonObject]] | None = None
+    # Properties of the view that are lists of other resources' ids: who may not read one is not told of it.
+    names_others: tuple[str, ...] = ()
     facets: Callable[[Resource], Iterable[str]] | None = None
     # Answers a list by itself: the collection and its query to full bodies (inherited role assignments, subscriptions).
     lists: Callable[[Caller, Collection, Mapping[str, str]], Awaitable[Sequence[JsonObject]]] | None = None

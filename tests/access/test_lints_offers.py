@@ -41,7 +41,8 @@ TABLE: dict[tuple[str, str], list[Way]] = {
         ("control", f"{ML}/{verb}"): [((), set(), WORKSPACE)]
         for verb in ("read", "delete", "diagnose/action", "showKey/action", "rotateKey/action", "destroyKey/action")
     },
-    ("control", f"{ML}/write"): [((), {f"{ML}:kind"}, WORKSPACE)],
+    **{("control", f"{ML}/hubs/{verb}"): [((), set(), WORKSPACE)] for verb in ("delete", "join/action", "join")},
+    **{("control", f"{ML}/{verb}"): [((), {f"{ML}:kind"}, WORKSPACE)] for verb in ("write", "hubs/write")},
     **{("control", f"{MODELS}/deployments/{verb}"): [((), set(), DEPLOYMENT)] for verb in ("read", "delete")},
     ("control", f"{MODELS}/deployments/write"): [((), {f"{MODELS}/deployments:model"}, DEPLOYMENT)],
     **{

@@ -10,6 +10,7 @@ import pytest
 
 from studiolo.kernel.access.lints.offers import OFFERS
 from studiolo.kernel.ids import parse
+from tests.support.asgi import Reply
 from tests.walls.house import API, House, Somebody
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.anyio
 ML = "Microsoft.MachineLearningServices/workspaces"
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 CHAT = f"{ACCOUNTS}/OpenAI/deployments/chat/completions/action"
-NAME, KIND = f"@Resource[{ML}:name]", f"@Resource[{ML}:kind]"
+NAME, KIND, KIND_ASKED = f"@Resource[{ML}:name]", f"@Resource[{ML}:kind]", f"@Request[{ML}:kind]"
 DEPLOYMENT, MODEL = f"@Resource[{ACCOUNTS}/deployments:name]", f"@Resource[{ACCOUNTS}/deployments:model]"
 
 
@@ -42,6 +43,28 @@ async def give(
 
 async def workspace(house: House, name: str, kind: str = "Default", who: Somebody | None = None) -> int:
     return (await house.arm("PUT", f"{house.group}/providers/{ML}/{name}", {"location": "local", "kind": kind}, who=who)).status
+
+
+async def deny(house: House, who: Somebody, condition: str, action: str) -> None:
+    """Deny them one action under a condition, in the group."""
+    body: dict[str, Any] = {
+        "denyAssignmentName": "denied",
+        "permissions": [{"actions": [action]}],
+        "principals": [{"id": who.oid, "type": "ServicePrincipal"}],
+        "condition": condition,
+        "conditionVersion": "2.0",
+    }
+    made = await house.arm("PUT", f"{house.group}/providers/Microsoft.Authorization/denyAssignments/{uuid.uuid4()}", {"properties": body})
+    assert made.status == 201, made.body
+
+
+async def deployed(house: House, who: Somebody, name: str, body: dict[str, Any]) -> Reply:
+    """The answer to a template that makes one workspace."""
+    schema = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+    resource = {"type": ML, "apiVersion": API, "name": name, **body}
+    template = {"$schema": schema, "contentVersion": "1.0.0.0", "resources": [resource]}
+    path = f"{house.group}/providers/Microsoft.Resources/deployments/{name}"
+    return await house.arm("PUT", path, {"properties": {"mode": "Incremental", "template": template}}, who=who)
 
 
 async def names(house: House, path: str, who: Somebody, status: int = 200) -> list[str]:
@@ -74,21 +97,17 @@ async def test_a_name_in_a_condition_opens_the_workspaces_of_that_name_and_their
 
 async def test_a_kind_in_a_condition_tells_hubs_from_projects(house: House) -> None:
     every = f"{house.group}/providers/{ML}"
-    stays = f"@Request[{ML}:kind] StringEquals 'Default' AND (NotExists {KIND} OR {KIND} StringEquals 'Default')"
-    writer = await give(house, f"(!(ActionMatches{{'{ML}/write'}}) OR ({stays}))", [f"{ML}/write", f"{ML}/hubs/write"])
+    stays = f"{KIND_ASKED} StringEquals 'Default' AND (NotExists {KIND} OR {KIND} StringEquals 'Default')"
+    writer = await give(house, stays, [f"{ML}/write", f"{ML}/hubs/write"])
     assert await workspace(house, "plain", "default", writer) == 201, "a kind is compared in its own spelling"
     assert await workspace(house, "lofty", "Hub", writer) == 403
     assert await workspace(house, "odd", "nothing", writer) == 403, "what is wrong is told to those who may"
     tagged = {"tags": {"a": "b"}}
     assert (await house.arm("PATCH", f"{every}/plain", tagged, who=writer)).status == 200
     assert (await house.arm("PATCH", f"{every}/hub", tagged, who=writer)).status == 403
-    template = {"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0"}
     await give(house, "", ["Microsoft.Resources/deployments/*"], who=writer)
     for name, kind, expected in (("by-template", "Default", True), ("lofty-too", "Hub", False)):
-        resource = {"type": ML, "apiVersion": API, "name": name, "location": "local", "kind": kind, "properties": {}}
-        deployment = {"properties": {"mode": "Incremental", "template": {**template, "resources": [resource]}}}
-        path = f"{house.group}/providers/Microsoft.Resources/deployments/{name}"
-        sent = await house.arm("PUT", path, deployment, who=writer)
+        sent = await deployed(house, writer, name, {"location": "local", "kind": kind, "properties": {}})
         assert (sent.status, b"AuthorizationFailed" in sent.body) == ((201, False) if expected else (409, True)), sent.body
         assert (await house.arm("GET", f"{every}/{name}")).status == (200 if expected else 404)
     reader = await give(house, f"{KIND} StringEquals 'Project'", [f"{ML}/read"])
@@ -102,20 +121,36 @@ async def test_a_denial_under_a_condition_hides_what_it_names_and_nothing_else(h
     assert await workspace(house, "secret-one") == 201
     every = f"{house.group}/providers/{ML}"
     person = await give(house, f"Exists {NAME}", [f"{ML}/read"], who=await house.person("denied"))
-    body: dict[str, Any] = {
-        "denyAssignmentName": "secrets",
-        "permissions": [{"actions": [f"{ML}/read"]}],
-        "principals": [{"id": person.oid, "type": "ServicePrincipal"}],
-        "condition": f"{NAME} StringStartsWith 'secret-'",
-        "conditionVersion": "2.0",
-    }
-    made = await house.arm("PUT", f"{house.group}/providers/Microsoft.Authorization/denyAssignments/{uuid.uuid4()}", {"properties": body})
-    assert made.status == 201, made.body
+    await deny(house, person, f"{NAME} StringStartsWith 'secret-'", f"{ML}/read")
     seen = await names(house, every, person)
     assert "shown" in seen
     assert "secret-one" not in seen
     for name in [*seen, "secret-one"]:
         assert (await house.arm("GET", f"{every}/{name}", who=person)).status == (200 if name in seen else 403)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [f"Exists {KIND_ASKED} AND {KIND_ASKED} StringEquals 'Project'", f"Exists {NAME} AND {NAME} StringStartsWith 'secret-'"],
+    ids=["kind", "name"],
+)
+async def test_a_denial_of_writing_holds_for_every_way_of_writing(house: House, condition: str) -> None:
+    """Also where the right to write is one that something else asks for: to make a project, a key's new version, a template."""
+    hub, name = f"{house.group}/providers/{ML}/hub", f"secret-{uuid.uuid4().hex[:8]}"
+    person = await give(house, "", [f"{ML}/*", "Microsoft.Resources/deployments/*"])
+    joins = await give(house, "", [f"{ML}/hubs/join/action"], scope=hub)
+    for each in (person, joins):
+        await deny(house, each, condition, f"{ML}/write")
+    project = {"location": "local", "kind": "Project", "properties": {"hubResourceId": hub}}
+    path = f"{house.group}/providers/{ML}/{name}"
+    for each in (person, joins):
+        assert (await house.arm("PUT", path, project, who=each)).status == 403
+    assert (await deployed(house, person, name, project)).status == 409
+    assert (await house.arm("PUT", path, project)).status == 201
+    assert (await house.arm("PATCH", path, {"tags": {"a": "b"}}, who=person)).status == 403
+    assert (await house.arm("POST", f"{path}/rotateKey", {}, who=person)).status == 403
+    assert await workspace(house, f"plain-{name}", who=person) == 201, "what is not denied goes on, by a template too"
+    assert (await deployed(house, person, f"other-{name}", {"location": "local", "kind": "Default", "properties": {}})).status == 201
 
 
 async def test_models_are_called_by_the_deployments_that_a_condition_names(house: House) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from studiolo.kernel import clock
 from studiolo.kernel.control.drafting import stand_in
 from studiolo.kernel.control.holders import Holders
-from studiolo.kernel.control.judging import Mark, judged
+from studiolo.kernel.control.judging import Judging, Mark
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Fault
 from studiolo.kernel.gate import Gate
@@ -21,10 +21,11 @@ from studiolo.kernel.store.port import OperationRow, Store
 class Actions:
     """Runs what a type declares as actions."""
 
-    def __init__(self, catalog: Catalog, store: Store, gate: Gate, holders: Holders) -> None:
+    def __init__(self, catalog: Catalog, store: Store, gate: Gate, judging: Judging, holders: Holders) -> None:
         self._catalog = catalog
         self._store = store
         self._gate = gate
+        self._judging = judging
         self._holders = holders
 
     async def act(
@@ -45,13 +46,15 @@ class Actions:
         declared = self._catalog.get(id_.type)
         action = declared.action(name)
         row = await self._store.find(id_.key)
-        mark = await judged(self._gate, caller, declared, action.permission or action.name, id_, row)
+        mark = await self._judging.ask(caller, declared, action.permission or action.name, id_, row)
         if row is None:
             if not action.needs_no_resource:
                 raise await self._holders.missing(id_, declared)
             resource = stand_in(declared, id_)
         else:
             resource = resource_of(row, declared)
+        for demand in action.demands(resource) if action.demands is not None else ():
+            await self._judging.demand(caller, demand)
         call = Invocation(resource, body, query, caller, api_version)
         if action.is_secret:
             return await self._let_out(mark, action, call)

@@ -1,18 +1,23 @@
-"""Pages of a collection: filtered in the query, with a token that goes on where the page ended."""
+"""Pages of a collection: filtered in the query, with a token that goes on where the page ended.
+
+What a caller may not see leaves no trace: a page goes on only if something visible follows, and a token names the last
+row that was shown.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Invalid
-from studiolo.kernel.gate import Gate
+from studiolo.kernel.gate import May
 from studiolo.kernel.ids import Collection, parse
 from studiolo.kernel.numbers import whole_number
-from studiolo.kernel.resource import Caller, ResourceType
+from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Page, Row, Store
 
 _PAGE = 100
@@ -30,53 +35,72 @@ class Listed:
 
 
 class Sight:
-    """What one caller sees of one type: by the filter that answers for all, or asked singly where attributes have a say."""
+    """What one caller sees of one type: by the filter that answers for all, or asked singly (`may`) where attributes have a say."""
 
-    def __init__(self, gate: Gate, caller: Caller, declared: ResourceType, view: Filter) -> None:
-        self._gate = gate
-        self._caller = caller
+    def __init__(self, declared: ResourceType, view: Filter, may: May | None) -> None:
         self._declared = declared
         self._view = view
+        self._may = may
+        self.has_seen = False
 
-    async def admits(self, scope: str, doc: bytes | None = None) -> bool:
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is hidden."""
+        return self._may is None and self._view.is_everything
+
+    def admits(self, scope: str, doc: bytes | None = None) -> bool:
         """Whether a resource, whose body as stored is `doc`, is shown: whether its caller could read it by itself."""
-        if not self._view.is_conditional:
-            return self._view.admits(scope)
-        described = self._declared.described
-        resource = described(parse(scope), doc) if described is not None else None
-        return (await self._gate.decide(self._caller, self._declared.permission("read"), scope, resource=resource)).allowed
+        if self._may is None:
+            is_shown = self._view.admits(scope)
+        else:
+            described = self._declared.described
+            is_shown = self._may(scope, described(parse(scope), doc) if described is not None else {})
+        self.has_seen = self.has_seen or is_shown
+        return is_shown
 
 
 class Lister:
-    """Walks collections in the order of their keys, or the newest first."""
+    """Walks collections in the order of their keys, or by age."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def page(self, declared: ResourceType, collection: Collection, query: Mapping[str, str], sight: Sight) -> Listed:
-        """One page.
+        """One page. Whoever else calls is served between its looks at the store.
 
         Raises:
             Invalid: `$top`, `$skipToken` or `$orderBy` is malformed.
         """
-        top = _number(query, "$top", _PAGE)
+        top, (after, skip) = _number(query, "$top", _PAGE), _start(query)
         order = query.get("$orderBy", query.get("orderBy", "")).lower()
-        if order.startswith(("createdtime", "createdat")):
-            return await self._newest(declared, collection, query, sight, top, is_descending=not order.endswith("asc"))
-        after = _untoken(query.get("$skipToken") or query.get("$skiptoken") or query.get("$skip") or "")
-        facet = declared.finds(query) if declared.finds else None
+        is_by_age = order.startswith(("createdtime", "createdat"))
+        if is_by_age:
+            walk = self._by_age(collection, after, is_descending=not order.endswith("asc"))
+        else:
+            walk = self._by_key(declared, collection, query, after, _SCAN if declared.shows or skip or not sight.is_everything else top + 1)
         rows: list[Row] = []
-        while True:
-            found = await self._scan(declared, collection, facet, after, max(top - len(rows), _SCAN if rows or declared.shows else top))
-            for row in found.rows:
-                if await sight.admits(row.key, row.doc) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
+        async for found in walk:
+            for row in found:
+                if not sight.admits(row.key, row.doc) or (declared.shows and not declared.shows(resource_of(row, declared), query)):
+                    continue
+                if skip:
+                    skip -= 1
+                elif len(rows) < top:
                     rows.append(row)
-                    if len(rows) == top:
-                        more = row.key != found.rows[-1].key or found.next is not None
-                        return Listed([r.doc for r in rows], _token(row.key) if more else None, rows)
-            if found.next is None:
-                return Listed([r.doc for r in rows], None, rows)
-            after = found.next
+                else:
+                    return Listed([r.doc for r in rows], _token(rows[-1], is_by_age=is_by_age), rows)
+            await asyncio.sleep(0)
+        return Listed([r.doc for r in rows], None, rows)
+
+    async def _by_key(
+        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], after: str, scan: int
+    ) -> AsyncGenerator[Sequence[Row]]:
+        facet = declared.finds(query) if declared.finds else None
+        at: str | None = after
+        while at is not None:
+            found = await self._scan(declared, collection, facet, at, scan)
+            yield found.rows
+            at, scan = found.next, _SCAN
 
     async def _scan(self, declared: ResourceType, collection: Collection, facet: str | None, after: str, limit: int) -> Page:
         under = collection.parent.key if collection.parent else ""
@@ -88,23 +112,15 @@ class Lister:
             return await self._store.below(under, type_name=declared.key, after=after, limit=limit)
         return await self._store.page(collection.key, after=after, limit=limit)
 
-    async def _newest(
-        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], sight: Sight, top: int, *, is_descending: bool
-    ) -> Listed:
-        skip = _skipped(query)
-        rows: list[Row] = []
-        scan = max(_FIRST_SCAN, min(top, _SCAN))  # "the latest" is one row, found among the first
-        while True:
-            found = await self._store.newest(collection.key, limit=scan, skip=skip, is_descending=is_descending)
-            for row in found:
-                skip += 1
-                if await sight.admits(row.key, row.doc) and (declared.shows is None or declared.shows(resource_of(row, declared), query)):
-                    rows.append(row)
-                    if len(rows) == top:
-                        return Listed([r.doc for r in rows], _token(str(skip)), rows)
-            if len(found) < scan:
-                return Listed([r.doc for r in rows], None, rows)
-            scan = min(2 * scan, _SCAN)
+    async def _by_age(self, collection: Collection, after: str, *, is_descending: bool) -> AsyncGenerator[Sequence[Row]]:
+        created, _, key = after.partition(" ")
+        if after and not key:
+            raise _no_token()
+        at = (created, key) if after else None
+        scan = _FIRST_SCAN  # "the latest" is one row, found among the first
+        while found := await self._store.by_age(collection.key, after=at, limit=scan, is_descending=is_descending):
+            yield found
+            at, scan = (found[-1].created, found[-1].key), min(2 * scan, _SCAN)
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
@@ -117,17 +133,16 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     return min(number, _MAX_PAGE)
 
 
-def _skipped(query: Mapping[str, str]) -> int:
-    """How many rows lie behind the caller, who may count them or send the token of a page."""
-    token = query.get("$skipToken", "")
-    number = whole_number(_untoken(token) if token else query.get("$skip", ""))
-    if number is None and token:
-        raise _no_token()
-    return number or 0
+def _start(query: Mapping[str, str]) -> tuple[str, int]:
+    """What lies behind the caller: the last row of the page before, by its token, or a number of rows that they counted."""
+    given = query.get("$skipToken") or query.get("$skiptoken") or query.get("$skip") or ""
+    counted = whole_number(given) if given == query.get("$skip") else None
+    return (_untoken(given), 0) if counted is None else ("", counted)
 
 
-def _token(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+def _token(row: Row, *, is_by_age: bool) -> str:
+    said = f"{row.created} {row.key}" if is_by_age else row.key
+    return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
 
 
 def _untoken(token: str) -> str:

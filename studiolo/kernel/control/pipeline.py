@@ -17,7 +17,7 @@ from studiolo.kernel import clock
 from studiolo.kernel.control.actions import Actions
 from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, written
 from studiolo.kernel.control.holders import Holders, as_found
-from studiolo.kernel.control.judging import Mark, judged
+from studiolo.kernel.control.judging import Judging, Mark
 from studiolo.kernel.control.lists import Listed, Lister, Sight
 from studiolo.kernel.control.removal import Removal
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
@@ -81,7 +81,8 @@ class Control:
         self._lister = Lister(store)
         self._holders = Holders(catalog, store)
         self._removal = Removal(catalog, store, gate)
-        actions = Actions(catalog, store, gate, self._holders)
+        self._judging = Judging(catalog, store, gate)
+        actions = Actions(catalog, store, gate, self._judging, self._holders)
         self.act, self.begin = actions.act, actions.begin
         Steps(catalog, store, operations, patience_seconds).register()
 
@@ -110,12 +111,23 @@ class Control:
         """
         declared = self.catalog.get(id_.type)
         row = await self.store.find(id_.key)
-        await judged(self.gate, caller, declared, "read", id_, row)
-        if row is None and declared.resolve is not None and (meant := await declared.resolve(id_)) is not None:
-            row = await self.store.find(meant.key)
+        await self._judging.ask(caller, declared, "read", id_, row)
         if row is None:
-            raise await self._holders.missing(id_, declared)
-        return await self._shown(row, declared)
+            row = await self._meant(caller, declared, id_)
+        return await self._shown(row, declared, caller)
+
+    async def _meant(self, caller: Caller, declared: ResourceType, id_: ResourceId) -> Row:
+        """What a name that nothing has stands for, if the caller may read that by its own name too; raise NotFound if not."""
+        meant = await declared.resolve(id_) if declared.resolve is not None else None
+        row = await self.store.find(meant.key) if meant is not None else None
+        missing = await self._holders.missing(id_, declared)
+        if meant is None or row is None:
+            raise missing
+        try:
+            await self._judging.ask(caller, declared, "read", meant, row)
+        except Forbidden as refused:
+            raise NotFound.withheld(missing.message, code=missing.code, refused=refused) from None
+        return row
 
     async def list(self, caller: Caller, collection: Collection, query: Mapping[str, str]) -> Listed:
         """A page of a collection: what the caller may see of it."""
@@ -123,18 +135,24 @@ class Control:
         if "list" not in declared.verbs:
             raise NotAllowed(f"'{declared.name}' cannot be listed.")
         scope = collection.parent.text if collection.parent else "/"
-        view = await self.gate.visible(caller, declared.permission("read"), scope)
-        if view.is_nothing and not (view.is_conditional or _is_open(collection)):
-            await self.gate.require(caller, declared.permission("read"), scope)
+        action = declared.permission("read")
+        view = await self.gate.visible(caller, action, scope)
+        sight = Sight(declared, view, await self.gate.singly(caller, action) if view.is_conditional else None)
+        is_closed = view.is_nothing and not _is_open(collection)
+        if is_closed and not view.is_conditional:
+            await self.gate.require(caller, action, scope)
         if declared.lists is not None:
             bodies = await declared.lists(caller, collection, query)
-            sight = Sight(self.gate, caller, declared, view)
-            return Listed([msgspec.json.encode(b) for b in bodies if await sight.admits(b["id"])], None)
-        await self._expect_parent(collection, declared, caller)
-        listed = await self._lister.page(declared, collection, query, Sight(self.gate, caller, declared, view))
+            listed = Listed([msgspec.json.encode(b) for b in bodies if sight.admits(b["id"])], None)
+        else:
+            if not is_closed:
+                await self._expect_parent(collection, declared, caller)
+            listed = await self._lister.page(declared, collection, query, sight)
+        if is_closed and not sight.has_seen:  # like a collection that is not there
+            await self.gate.require(caller, action, scope)
         if declared.view is None:
             return listed
-        return Listed([await self._shown(row, declared) for row in listed.rows], listed.next, listed.rows)
+        return Listed([await self._shown(row, declared, caller) for row in listed.rows], listed.next, listed.rows)
 
     async def operation(self, caller: Caller, operation_id: str) -> JsonObject:
         """The status of a long operation, for whoever began it or may read its target.
@@ -147,8 +165,9 @@ class Control:
         if row is not None:
             if msgspec.json.decode(row.doc)["caller"]["oid"] == caller.oid:
                 return status_of(row)
+            target = parse(row.target)
             try:
-                await self.gate.require(caller, self.catalog.get(parse(row.target).type).permission("read"), row.target)
+                await self._judging.ask(caller, self.catalog.get(target.type), "read", target, await self.store.find(target.key))
             except Forbidden as fault:
                 refused = fault
             else:
@@ -178,7 +197,7 @@ class Control:
         declared = self.catalog.get(id_.type)
         verb = "patch" if is_patch else "put"
         if verb not in declared.verbs:
-            await judged(self.gate, caller, declared, "write", id_, await self.store.find(id_.key))
+            await self._judging.ask(caller, declared, "write", id_, await self.store.find(id_.key))
             raise NotAllowed(f"'{declared.name}' cannot be written with {verb.upper()}.")
         draft = draft_from(body)
         races, deadline = 0, clock.monotonic() + self._patience
@@ -234,13 +253,13 @@ class Control:
         old = change.old
         making = declared.making(change) if declared.making and not change.is_patch else None
         if making is not None and old is None:
-            mark = Mark(caller, declared.permission("write"), change.id, await self.gate.demand(caller, making))
+            mark = Mark(caller, declared.permission("write"), change.id, await self._judging.demand(caller, making))
         else:
             try:
-                mark = await judged(self.gate, caller, declared, "write", change.id, row, change)
+                mark = await self._judging.ask(caller, declared, "write", change.id, row, change)
             except Forbidden:
                 if making is not None:  # in the words of making one, so that nobody learns that there is one
-                    await self.gate.demand(caller, making)
+                    await self._judging.demand(caller, making)
                 raise
         if old is None and change.is_patch:
             raise await self._holders.missing(change.id, declared)
@@ -252,14 +271,14 @@ class Control:
         if facts := await self._holders.facts(declared, change):
             change = replace(change, facts=facts)
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.demand(caller, demand)
+            await self._judging.demand(caller, demand)
         admitted = declared.admit(change)
         found = [as_found(fact) for fact in change.facts.values() if fact is not None]
         rests_on = [*parents, *found, *self._holders.absent(declared, change)]
         self._check_free(caller, change.id, rests_on)
         resource = written(declared, change, admitted)
         if old is not None and is_same(old, resource):
-            return Outcome(old, await self._shown(row_of(old), declared), is_new=False, creates_with_ok=declared.creates_with_ok)
+            return Outcome(old, await self._shown(row_of(old), declared, caller), is_new=False, creates_with_ok=declared.creates_with_ok)
         cleared = await declared.guard(replace(change, new=admitted)) if declared.guard else Cleared()
         return await self._commit(mark, declared, old, resource, [*rests_on, *asides(change, cleared)])
 
@@ -295,20 +314,20 @@ class Control:
         try:
             if operation is None:
                 await self.store.commit(*writes)
-                return Outcome(resource, await self._shown(stored.row, declared), old is None, declared.creates_with_ok)
+                return Outcome(resource, await self._shown(stored.row, declared, mark.caller), old is None, declared.creates_with_ok)
             ended = await self._operations.run(operation, *writes, patience_seconds=self._patience)
         except Stale:
             raise _LostRace from None
-        return await self._outcome(declared, resource, ended, is_new=old is None)
+        return await self._outcome(mark.caller, declared, resource, ended, is_new=old is None)
 
-    async def _outcome(self, declared: ResourceType, resource: Resource, ended: OperationRow, *, is_new: bool) -> Outcome:
+    async def _outcome(self, caller: Caller, declared: ResourceType, resource: Resource, ended: OperationRow, *, is_new: bool) -> Outcome:
         if ended.status == "Failed":
             raise Steps.fault_of(ended)
         row = await self.store.find(resource.id.key)
         if row is None:
             raise Conflict(f"'{resource.id}' was deleted while it was being made.", code="ResourceDeleted")
         going_on = None if ended.status == "Succeeded" else ended
-        return Outcome(resource_of(row, declared), await self._shown(row, declared), is_new, declared.creates_with_ok, going_on)
+        return Outcome(resource_of(row, declared), await self._shown(row, declared, caller), is_new, declared.creates_with_ok, going_on)
 
     async def delete(self, caller: Caller, id_: ResourceId, *, if_match: str | None = None) -> Deleted:
         """Remove a resource and all that hangs on it, leaves first; whoever else deletes it meanwhile gets the same answer.
@@ -333,14 +352,14 @@ class Control:
         change = Change(
             id=id_, old=old, new=draft_of(old) if old else Draft(), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True
         )
-        mark = await judged(self.gate, caller, declared, "delete", id_, row, change)
+        mark = await self._judging.ask(caller, declared, "delete", id_, row, change)
         if "delete" not in declared.verbs:
             raise NotAllowed(f"'{declared.name}' cannot be deleted.")
         if old is None or row is None:
             return Deleted(existed=False)
         check_preconditions(id_, old, if_match, None)
         for demand in declared.demands(change) if declared.demands else ():
-            await self.gate.demand(caller, demand)
+            await self._judging.demand(caller, demand)
         if declared.may_delete is not None:
             await declared.may_delete(old)
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
@@ -388,12 +407,15 @@ class Control:
 
     # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _shown(self, row: Row, declared: ResourceType) -> bytes:
-        """The ready bytes, or with what the type computes at read time laid over them."""
+    async def _shown(self, row: Row, declared: ResourceType, caller: Caller) -> bytes:
+        """The ready bytes, or with what the type computes at read time laid over them: of others, what the caller may read."""
         if declared.view is None:
             return row.doc
         resource = resource_of(row, declared)
         overlay = await declared.view(resource)
+        for member in declared.names_others:
+            if member in overlay:
+                overlay[member] = [each for each in overlay[member] if await self._judging.may_read(caller, parse(each))]
         return encode(msgspec.structs.replace(resource, properties={**resource.properties, **overlay})) if overlay else row.doc
 
     async def _expect_parent(self, collection: Collection, listed: ResourceType, caller: Caller) -> None:
@@ -403,7 +425,7 @@ class Control:
         if parent is None or await self.store.find(parent.key) is not None:
             return
         declared = self.catalog.get(parent.type)
-        await judged(self.gate, caller, declared, "read", parent, None)
+        await self._judging.ask(caller, declared, "read", parent, None)
         raise await self._holders.missing(parent, declared)
 
 

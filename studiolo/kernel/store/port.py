@@ -262,8 +262,8 @@ class Store(Protocol):
         """Resources directly in a collection (lower-case path), by key."""
         ...
 
-    async def newest(self, parent: str, *, limit: int, skip: int = 0, is_descending: bool = True) -> Sequence[Row]:
-        """Resources of a collection by age, the last created first, or the first."""
+    async def by_age(self, parent: str, *, limit: int, after: tuple[str, str] | None = None, is_descending: bool = True) -> Sequence[Row]:
+        """Resources of a collection by age, the last created first, or the first; strictly after one that was created then (its key)."""
         ...
 
     async def below(self, prefix: str, *, type_name: str | None = None, after: str = "", limit: int = 100) -> Page:

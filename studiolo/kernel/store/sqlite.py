@@ -124,11 +124,12 @@ class SqliteStore:
         sql = f"select {_ROW} from resources where parent = ? and key > ? order by key limit ?"
         return self._page(sql, (parent, after, limit + 1), limit)
 
-    async def newest(self, parent: str, *, limit: int, skip: int = 0, is_descending: bool = True) -> Sequence[Row]:
+    async def by_age(self, parent: str, *, limit: int, after: tuple[str, str] | None = None, is_descending: bool = True) -> Sequence[Row]:
         """See the port."""
-        order = "desc" if is_descending else "asc"
-        sql = f"select {_ROW} from resources where parent = ? order by created {order}, key {order} limit ? offset ?"
-        return [Row._make(r) for r in self._reader.execute(sql, (parent, limit, skip))]
+        order, beyond = ("desc", "<") if is_descending else ("asc", ">")
+        onward = f"and (created, key) {beyond} (?, ?)" if after else ""
+        sql = f"select {_ROW} from resources where parent = ? {onward} order by created {order}, key {order} limit ?"
+        return [Row._make(r) for r in self._reader.execute(sql, (parent, *(after or ()), limit))]
 
     async def below(self, prefix: str, *, type_name: str | None = None, after: str = "", limit: int = 100) -> Page:
         """See the port."""

@@ -140,13 +140,13 @@ class AssetService:
             raise default_is_kept(datastore.name)
 
     async def _newest_active(self, container: ResourceId) -> ResourceId | None:
-        skip = 0
-        while rows := await self._store.newest(f"{container.key}/versions", limit=1 if skip == 0 else _BATCH, skip=skip):
+        after: tuple[str, str] | None = None
+        while rows := await self._store.by_age(f"{container.key}/versions", limit=_BATCH if after else 1, after=after):
             for row in rows:
                 version = self._read(row.doc)
                 if not version.properties.is_archived:
                     return parse(version.id)
-            skip += len(rows)
+            after = (rows[-1].created, rows[-1].key)
         return None
 
     async def _storage(self, workspace: ResourceId) -> ProjectStorage:

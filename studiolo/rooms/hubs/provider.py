@@ -36,6 +36,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         retire_first=service.retire_projects,
         retire=service.retire,
         view=service.view,
+        names_others=("associatedWorkspaces",),
         facets=_facets,
         attributes=kinds.asked_for,
         described=kinds.described,
@@ -51,8 +52,8 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         actions=(
             Action("diagnose", service.diagnose),
             Action("showKey", service.keys.show),
-            Action("rotateKey", service.keys.rotate),
-            Action("destroyKey", service.keys.destroy),
+            Action("rotateKey", service.keys.rotate, demands=rights.rotating),
+            Action("destroyKey", service.keys.destroy, demands=rights.destroying),
         ),
         name_pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,32}$",
         is_tracked=True,

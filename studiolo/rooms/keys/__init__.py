@@ -12,7 +12,7 @@ from studiolo.rooms.keys.backends.files import KeyFiles
 from studiolo.rooms.keys.backends.keepers import Keepers
 from studiolo.rooms.keys.backends.shares import SharesFolder
 from studiolo.rooms.keys.backends.vaults import VaultKeys
-from studiolo.rooms.keys.ports import Gate, Owners, Places, Sealed
+from studiolo.rooms.keys.ports import Owners, Places, Sealed
 from studiolo.rooms.keys.provider import rotations
 from studiolo.rooms.keys.service import WorkspaceKeys
 
@@ -24,6 +24,6 @@ def customer_keys(folders: Sequence[Path], outbound: Outbound, tokens: Mapping[s
     return Keepers(KeyFiles(folders), VaultKeys(outbound, tokens))
 
 
-def room(ring: KeyRing, places: Places, sealed: Sealed, gate: Gate) -> tuple[WorkspaceKeys, list[ResourceType]]:
+def room(ring: KeyRing, places: Places, sealed: Sealed) -> tuple[WorkspaceKeys, list[ResourceType]]:
     """Open the room: its service for whoever composes, and its resource types."""
-    return WorkspaceKeys(ring, places, sealed, gate), [rotations()]
+    return WorkspaceKeys(ring, places, sealed), [rotations()]

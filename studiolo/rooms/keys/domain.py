@@ -11,8 +11,6 @@ from studiolo.kernel.keys import Kept
 from studiolo.kernel.resource import Change, Draft, JsonObject
 
 ROTATIONS: Final = "Studiolo.Keys/rotations"
-WRITE: Final = "Microsoft.MachineLearningServices/workspaces/write"
-DESTROY: Final = "Microsoft.Authorization/dataKeys/delete"
 """Beside the action itself: roles that may do everything but give rights, such as Contributor, lack it."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
-from studiolo.kernel.resource import Caller, Resource
+from studiolo.kernel.resource import Resource
 
 
 class Owners(NamedTuple):
@@ -45,12 +45,4 @@ class Sealed(Protocol):
 
         `told` hears how many were looked at. Safe to repeat.
         """
-        ...
-
-
-class Gate(Protocol):
-    """Who may do what."""
-
-    async def require(self, caller: Caller, action: str, scope: str) -> object:
-        """Return if the caller may; raise Forbidden if not."""
         ...

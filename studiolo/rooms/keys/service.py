@@ -14,7 +14,7 @@ from studiolo.kernel.operations.worker import Run
 from studiolo.kernel.resource import Accepted, Invocation, JsonObject, Resource
 from studiolo.kernel.store.port import Write
 from studiolo.rooms.keys import domain
-from studiolo.rooms.keys.ports import Gate, Owners, Places, Sealed
+from studiolo.rooms.keys.ports import Owners, Places, Sealed
 
 REENCRYPT: Final = "reencrypt"
 _TOLD_SECONDS = 0.5
@@ -23,12 +23,11 @@ _TOLD_SECONDS = 0.5
 class WorkspaceKeys:
     """The use cases of the keys of workspaces."""
 
-    def __init__(self, ring: KeyRing, places: Places, sealed: Sealed, gate: Gate) -> None:
+    def __init__(self, ring: KeyRing, places: Places, sealed: Sealed) -> None:
         self._ring = ring
         self._rotation = Rotation(ring)
         self._places = places
         self._sealed = sealed
-        self._gate = gate
         self._operations: Operations | None = None
 
     def attend(self, operations: Operations) -> None:
@@ -121,7 +120,6 @@ class WorkspaceKeys:
             Conflict: things are being sealed anew already (code `RotationUnderWay`).
         """
         workspace = call.resource
-        await self._gate.require(call.caller, domain.WRITE, workspace.id.text)
         owners = await self._places.owners(workspace)
         if self._under_way(workspace) is not None:
             raise _under_way(workspace)
@@ -144,7 +142,6 @@ class WorkspaceKeys:
             Invalid: the body names something else (code `NameDoesNotMatch`).
         """
         workspace = call.resource
-        await self._gate.require(call.caller, domain.DESTROY, workspace.id.text)
         domain.check_name(call.body, workspace.name)
         owners = await self._places.owners(workspace)
         await self._ring.shred(owners.own or owners.root)

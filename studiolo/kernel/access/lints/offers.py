@@ -112,9 +112,10 @@ def _table() -> Iterable[Offer]:
     yield _offer("data", f"{_BLOBS}/filter/action", Variant((), frozenset(), _bag(names.ACCOUNT_NAME, names.ACCOUNT_IS_HNS)))
     for verb in ("read", "write", "delete"):
         yield _offer("control", f"{_CONTAINERS}/{verb}", Variant((), frozenset(), _bag(*_STORED)))
-    for verb in ("read", "delete", *_WORKSPACE_ACTIONS):
+    for verb in ("read", "delete", *_WORKSPACE_ACTIONS, "hubs/delete", "hubs/join/action", "hubs/join"):
         yield _offer("control", f"{_WORKSPACES}/{verb}", Variant((), frozenset(), _WORKSPACE))
-    yield _offer("control", f"{_WORKSPACES}/write", Variant((), _bag(names.WORKSPACE_KIND), _WORKSPACE))
+    for verb in ("write", "hubs/write"):
+        yield _offer("control", f"{_WORKSPACES}/{verb}", Variant((), _bag(names.WORKSPACE_KIND), _WORKSPACE))
     for verb in ("read", "delete"):
         yield _offer("control", f"{_DEPLOYMENTS}/{verb}", Variant((), frozenset(), _DEPLOYMENT))
     yield _offer("control", f"{_DEPLOYMENTS}/write", Variant((), _bag(names.DEPLOYMENT_MODEL), _DEPLOYMENT))

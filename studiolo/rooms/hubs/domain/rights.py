@@ -9,7 +9,7 @@ from typing import Final
 from studiolo.kernel.access.names import GIVES_ROLES
 from studiolo.kernel.faults import Fault
 from studiolo.kernel.ids import ResourceId, parse
-from studiolo.kernel.resource import Change, Demand
+from studiolo.kernel.resource import Change, Demand, Resource
 from studiolo.rooms.hubs.domain.kinds import (
     DEPENDENTS,
     HUB,
@@ -17,7 +17,6 @@ from studiolo.rooms.hubs.domain.kinds import (
     PROJECT,
     TYPE,
     asked_for,
-    described,
     hub_of,
     identities_of,
     kind_of,
@@ -47,7 +46,7 @@ def making(change: Change) -> Demand | None:
     if not is_at_home:
         return None
     join = joining(hub)
-    writing = Demand(f"{TYPE}/write", change.id, request=asked_for(change)[0], resource=described(change.id, None))
+    writing = Demand(f"{TYPE}/write", change.id, request=asked_for(change)[0])
     return replace(join, alternatives=(*join.alternatives, writing))
 
 
@@ -80,7 +79,17 @@ def demands(change: Change) -> list[Demand]:
             found.append(Demand(f"{type_name}/write", parse(text)))
     if reach_of(change.new.properties, kept) != reach_of(kept):
         found.append(Demand(GIVES_ROLES, change.id))  # the guard asks for more, which rests on the hub's projects
-    return [*found, Demand(f"{TYPE}/hubs/write", change.id)] if kind == HUB else found
+    return [*found, Demand(f"{TYPE}/hubs/write", change.id, request=asked_for(change)[0])] if kind == HUB else found
+
+
+def rotating(workspace: Resource) -> list[Demand]:
+    """Whoever gives a workspace's key a new version changes the workspace."""
+    return [Demand(f"{TYPE}/write", workspace.id)]
+
+
+def destroying(workspace: Resource) -> list[Demand]:
+    """Destroying a key is a right of its own, which no role has that may change all else."""
+    return [Demand(DESTROY_KEYS, workspace.id)]
 
 
 def reaching(hub: ResourceId, projects: Sequence[ResourceId], *, is_on: bool) -> list[Demand]:
