@@ -114,6 +114,7 @@ class Tokens:
     recipients: set[tuple[str, str]] = field(default_factory=set)
     # Since when those are there who were removed and made again.
     later: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
 
     async def identify(self, call: Call) -> Caller:
         return await self.of_token(call.headers.get("authorization", "").removeprefix("Bearer "))
@@ -125,10 +126,10 @@ class Tokens:
         return Caller(oid=oid, tenant=TENANT, since=await self.since(oid) or "")
 
     async def find(self, oid: str, tenant: str) -> Caller | None:
-        return None if oid in self.disabled or tenant != TENANT else Caller(oid=oid, tenant=tenant)
+        return None if oid in self.disabled | self.removed or tenant != TENANT else Caller(oid=oid, tenant=tenant)
 
     async def since(self, oid: str) -> str | None:
-        return self.later.get(oid, BEGINNING)
+        return None if oid in self.removed else self.later.get(oid, BEGINNING)
 
     async def may_hold(self, oid: str, mark: str) -> bool:
         return (oid, mark) in self.recipients

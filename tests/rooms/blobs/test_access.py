@@ -285,9 +285,26 @@ def test_a_delegation_is_not_that_of_a_later_principal_of_the_same_id(studio: St
     studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP))
     earlier = studio.container(name, signed_by(studio, who, name, "r"))
     assert earlier.download_blob("a").readall() == b"x"
+    studio.tokens.removed.add(who)
+    assert refused(lambda: earlier.download_blob("a")).error_code == "AuthenticationFailed"
+    studio.tokens.removed.discard(who)
     studio.tokens.later[who] = "2026-01-02T00:00:00Z"
     assert refused(lambda: earlier.download_blob("a")).error_code == "AuthenticationFailed"
     assert studio.container(name, signed_by(studio, who, name, "r")).download_blob("a").readall() == b"x"
+
+
+@pytest.mark.parametrize("more", ["", "&srh=x-ms-encryption-scope", "&srq=timeout"], ids=["plain", "headers", "parameters"])
+def test_a_forged_delegation_does_not_tell_whether_its_principal_is_there(studio: Studio, container: Client, more: str) -> None:
+    who = str(uuid4())
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP))
+    forged = re.sub(r"sig=[^&]+", "sig=AAAA", signed_by(studio, who, container.container_name, "r")) + more
+    told: list[tuple[int, str, bytes]] = []
+    for removed in (set[str](), {who}):
+        studio.tokens.removed.update(removed)
+        reply = ask(studio, "GET", f"/{container.container_name}/a?{forged}", {"authorization": ""})
+        told.append((reply.status, reply.code, re.sub(rb"RequestId:\S+|Time:\S+", b"", reply.body)))
+    assert told[0] == told[1]
+    assert told[0][:2] == (403, "AuthenticationFailed")
 
 
 def test_delegations_can_be_revoked_for_one_and_for_all(studio: Studio, container: Client) -> None:

@@ -153,13 +153,13 @@ class Access:
         """Return if the signature is one of this account's over this target."""
         container, blob = request.address
         since = await self._callers.since(signed.get("skoid")) if signed.kind == "delegation" else ""
-        if since is None:
-            raise _not_matched()
         # `sealed` changes with every key of the account, and `since` with the principal, so that no proof outlives its key.
-        proof = (account.sealed, since, container, blob if signed.get("sr") == "b" else "", request.raw_query)
+        proof = (account.sealed, since or "", container, blob if signed.get("sr") == "b" else "", request.raw_query)
         if proof in self._proven:
             return
         text = sas.text_to_sign(signed, account.name, container, blob, request.headers, request.query)
+        if since is None:
+            raise _not_matched()
         secrets = await self._accounts.secrets(account)
         keys = [await self._delegation.key_of(account, signed, since)] if signed.kind == "delegation" else [secrets.key1, secrets.key2]
         matches = [sas.is_signed_with(key, text, signed.get("sig")) for key in keys]
