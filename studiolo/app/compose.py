@@ -258,7 +258,7 @@ async def _open_rooms(settings: Settings, home: Home) -> House:
         resources, identities, blob_room.storage, furniture, kept, gate, base_url=settings.url, subscription=subscription
     )
     workspaces.service = service
-    asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces, recipients))
+    asset_room = assets.assets(store, workspaces, Signatures(blob_room.storage, workspaces, identity.rights.grants, recipients))
     template_room = await _template_room(settings, store, ring, resources, identity.tenant)
     types = [
         *identity.types,

@@ -301,9 +301,10 @@ def _birth(oid: str, since: str) -> str:
 class Signatures:
     """Short-lived signatures for a project's containers, worth what the project's own identity may do."""
 
-    def __init__(self, storage: Storage, workspaces: Workspaces, recipients: Recipients) -> None:
+    def __init__(self, storage: Storage, workspaces: Workspaces, people: People, recipients: Recipients) -> None:
         self._storage = storage
         self._workspaces = workspaces
+        self._people = people
         self._recipients = recipients
 
     async def delegate(self, account: str, container: str, permissions: str, seconds: int, to: Recipient) -> str:
@@ -315,7 +316,9 @@ class Signatures:
             raise NotFound(
                 f"No project with an identity keeps a container '{container}' in the account '{account}'.", code="ContainerNotFound"
             )
-        signer = Caller(oid=identity, tenant=(workspace.identity or {}).get("tenantId", ""), name=workspace.name)
+        principal = await self._people.principal(identity)
+        since = principal.since if principal is not None else ""  # what is signed for nobody holds nowhere
+        signer = Caller(oid=identity, tenant=(workspace.identity or {}).get("tenantId", ""), name=workspace.name, since=since)
         end, given = clock.now() + timedelta(seconds=seconds), Given(to.caller.oid, await self._recipients.mark(to))
         return await self._storage.delegate(parse(place.account_id), container, permissions, signer, end, to=given)
 

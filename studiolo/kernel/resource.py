@@ -32,6 +32,8 @@ class Caller:
     is_platform: bool = False
     # Data actions that this credential is limited to (a project key), on top of what the engine grants; None: no limit.
     limited_to: tuple[str, ...] | None = None
+    # What tells the principal from an earlier one of the same id (`Principal.since`); empty where none stands behind the call.
+    since: str = ""
 
 
 PLATFORM = Caller(oid="00000000-0000-0000-0000-000000000000", name="studiolo", kind="Platform", is_platform=True)

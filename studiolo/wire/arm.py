@@ -65,7 +65,8 @@ class ArmSurface:
 
     async def _answer(self, call: Call) -> Answer:
         caller = await self._authenticator.identify(call)
-        call.charge(caller, call.path)
+        call.charge(caller)
+        call.charge_project(call.path)
         if "%" in call.path:
             raise Invalid("Resource ids cannot hold percent signs after decoding.", code="InvalidResourceId")
         query = call.query()

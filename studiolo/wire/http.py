@@ -108,10 +108,15 @@ class Call:
         """`https://host:port` as the caller spelled it."""
         return origin_of(self.scheme, self.host, self.port)
 
-    def charge(self, caller: Caller, scope: str) -> None:
-        """Count the call against its caller and the project that it goes to. Raises TooMany (429)."""
+    def charge(self, caller: Caller) -> None:
+        """Count the call against its caller. Raises TooMany (429)."""
         if self.rates is not None:
-            self.rates.charge(caller, scope)
+            self.rates.charge(caller)
+
+    def charge_project(self, scope: str) -> None:
+        """Count the call against the project that a scope lies in, if it lies in one. Raises TooMany (429)."""
+        if self.rates is not None:
+            self.rates.charge_project(scope)
 
     def charge_address(self, kind: str) -> None:
         """Count the call against the address that it comes from. Raises TooMany (429)."""
@@ -295,15 +300,20 @@ class Public:
 
 
 class Permit:
-    """Asks the engine on behalf of one call, for the route's declared actions alone."""
+    """Asks the engine on behalf of one call, for the route's declared actions alone.
 
-    __slots__ = ("_call", "_guard", "_is_charged", "_judge", "asked", "given")
+    A call counts against its caller before anything is asked, and against its project once the engine has said yes: who
+    is refused neither uses up a project's calls nor learns, from a 429, that there is one.
+    """
+
+    __slots__ = ("_call", "_guard", "_is_charged", "_is_project_charged", "_judge", "asked", "given")
 
     def __init__(self, guard: Guard | Public, judge: Judge, call: Call) -> None:
         self._guard = guard
         self._judge = judge
         self._call = call
         self._is_charged = False
+        self._is_project_charged = False
         self.asked = 0
         self.given: tuple[Caller, str, str, Granted] | None = None  # the last yes
 
@@ -320,10 +330,11 @@ class Permit:
         """Return if `caller` may do `action` (one that the route declares) at `scope`; raise Forbidden if not."""
         if isinstance(self._guard, Public) or action not in self._guard.actions:
             raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
-        self.charge(caller, scope)
+        self.charge(caller)
         granted = await self._judge.require(
             caller, action, scope, is_data=self._guard.is_data, sub_operations=sub_operations, request=request, resource=resource
         )
+        self._charge_project(scope)
         self.asked += 1
         self.given = (caller, action, scope, granted)
 
@@ -331,18 +342,24 @@ class Permit:
         """Which part of what lies at or below `scope` the caller may do `action` to; raise Forbidden if none of it."""
         if isinstance(self._guard, Public) or action not in self._guard.actions:
             raise Forbidden(f"The route does not declare the action '{action}'.", code="UndeclaredAction")
-        self.charge(caller, scope)
+        self.charge(caller)
         view = await self._judge.visible(caller, action, scope)
         if view.is_nothing:
             await self.require(caller, action, scope)
+        self._charge_project(scope)
         self.asked += 1
         return view
 
-    def charge(self, caller: Caller, scope: str) -> None:
-        """Count the call once, however often it asks."""
+    def charge(self, caller: Caller) -> None:
+        """Count the call against its caller once, however often it asks. Raises TooMany (429)."""
         if not self._is_charged:
             self._is_charged = True
-            self._call.charge(caller, scope)
+            self._call.charge(caller)
+
+    def _charge_project(self, scope: str) -> None:
+        if not self._is_project_charged:
+            self._is_project_charged = True
+            self._call.charge_project(scope)
 
     def is_own(self, caller: Caller, owner: str) -> bool:
         """Whether something is the caller's own, of which nobody else decides: what they themselves were told before."""

@@ -108,9 +108,12 @@ class Rates:
             return refusal
         return None
 
-    def charge(self, caller: Caller, scope: str) -> None:
-        """Count one call of a caller, and of the project that it goes to. Raises TooMany."""
+    def charge(self, caller: Caller) -> None:
+        """Count one call of a caller. Raises TooMany."""
         self._buckets[PRINCIPAL].take(caller.oid)
+
+    def charge_project(self, scope: str) -> None:
+        """Count one call to the project that a scope lies in, if it lies in one. Raises TooMany."""
         project = project_of(scope)
         if project is not None:
             self._buckets[PROJECT].take(project)

@@ -114,6 +114,7 @@ async def test_absent_and_forbidden_are_answered_alike(furnished: House, method:
         told = [shown(reply, *names) for reply in replies]
         assert told[0] == told[1], (method, who, there)
         assert replies[0].status >= 400
+        assert len({"x-studiolo-decision-id" in reply.headers for reply in replies}) == 1, (method, who, there)
 
 
 async def test_what_is_there_is_there(furnished: House) -> None:

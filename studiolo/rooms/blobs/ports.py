@@ -32,6 +32,10 @@ class Callers(Protocol):
         """The principal with this object id, or None if there is none or it may not sign in."""
         ...
 
+    async def since(self, oid: str) -> str | None:
+        """`Caller.since` of the principal with this object id, also of one that may not sign in; None if there is none."""
+        ...
+
 
 class Recipients(Protocol):
     """Those whom the platform has given signatures of others to."""

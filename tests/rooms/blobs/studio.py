@@ -44,6 +44,7 @@ STRANGER = "55555555-5555-5555-5555-555555555555"
 ADDER = "66666666-6666-6666-6666-666666666666"
 PROJECT = "0c9e4d6e-3c0a-4a0e-9b0e-2b2f6a1f4d10"
 OTHER_PROJECT = "9f1b6a53-7a53-4f3c-8a55-0d9f52b1c111"
+BEGINNING = "2026-01-01T00:00:00Z"
 ACCOUNT = "hubsa"
 KEYED = "keyedsa"  # permits shared keys
 MASTER_KEY = bytes(range(32))
@@ -111,6 +112,9 @@ class Tokens:
     disabled: set[str] = field(default_factory=set)
     # To whom signatures of others were given, and by which mark they are known.
     recipients: set[tuple[str, str]] = field(default_factory=set)
+    # Since when those are there who were removed and made again.
+    later: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
 
     async def identify(self, call: Call) -> Caller:
         return await self.of_token(call.headers.get("authorization", "").removeprefix("Bearer "))
@@ -118,10 +122,14 @@ class Tokens:
     async def of_token(self, token: str) -> Caller:
         if not token.startswith("token-"):
             raise Unauthenticated("There is no token that we know.")
-        return Caller(oid=token.removeprefix("token-"), tenant=TENANT)
+        oid = token.removeprefix("token-")
+        return Caller(oid=oid, tenant=TENANT, since=await self.since(oid) or "")
 
     async def find(self, oid: str, tenant: str) -> Caller | None:
-        return None if oid in self.disabled or tenant != TENANT else Caller(oid=oid, tenant=tenant)
+        return None if oid in self.disabled | self.removed or tenant != TENANT else Caller(oid=oid, tenant=tenant)
+
+    async def since(self, oid: str) -> str | None:
+        return None if oid in self.removed else self.later.get(oid, BEGINNING)
 
     async def may_hold(self, oid: str, mark: str) -> bool:
         return (oid, mark) in self.recipients

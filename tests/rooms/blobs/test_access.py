@@ -23,6 +23,7 @@ from studiolo.rooms.blobs import Recipient
 from tests.rooms.blobs.studio import (
     ACCOUNT,
     ADDER,
+    BEGINNING,
     KEYED,
     MEMBER,
     OTHER_PROJECT,
@@ -278,6 +279,34 @@ def test_a_delegation_ends_with_the_rights_of_its_maker(studio: Studio, containe
     assert refused(lambda: mine.download_blob("a")).status_code == 403
 
 
+def test_a_delegation_is_not_that_of_a_later_principal_of_the_same_id(studio: Studio, container: Client) -> None:
+    who, name = str(uuid4()), container.container_name
+    container.upload_blob("a", b"x")
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP))
+    earlier = studio.container(name, signed_by(studio, who, name, "r"))
+    assert earlier.download_blob("a").readall() == b"x"
+    studio.tokens.removed.add(who)
+    assert refused(lambda: earlier.download_blob("a")).error_code == "AuthenticationFailed"
+    studio.tokens.removed.discard(who)
+    studio.tokens.later[who] = "2026-01-02T00:00:00Z"
+    assert refused(lambda: earlier.download_blob("a")).error_code == "AuthenticationFailed"
+    assert studio.container(name, signed_by(studio, who, name, "r")).download_blob("a").readall() == b"x"
+
+
+@pytest.mark.parametrize("more", ["", "&srh=x-ms-encryption-scope", "&srq=timeout"], ids=["plain", "headers", "parameters"])
+def test_a_forged_delegation_does_not_tell_whether_its_principal_is_there(studio: Studio, container: Client, more: str) -> None:
+    who = str(uuid4())
+    studio.grants.set(who, Grant("Storage Blob Data Contributor", GROUP))
+    forged = re.sub(r"sig=[^&]+", "sig=AAAA", signed_by(studio, who, container.container_name, "r")) + more
+    told: list[tuple[int, str, bytes]] = []
+    for removed in (set[str](), {who}):
+        studio.tokens.removed.update(removed)
+        reply = ask(studio, "GET", f"/{container.container_name}/a?{forged}", {"authorization": ""})
+        told.append((reply.status, reply.code, re.sub(rb"RequestId:\S+|Time:\S+", b"", reply.body)))
+    assert told[0] == told[1]
+    assert told[0][:2] == (403, "AuthenticationFailed")
+
+
 def test_delegations_can_be_revoked_for_one_and_for_all(studio: Studio, container: Client) -> None:
     name, accounts = container.container_name, studio.room.storage.accounts
     container.upload_blob("a", b"x")
@@ -371,7 +400,7 @@ def test_a_delegation_key_needs_a_token_and_the_right(studio: Studio, container:
 
 
 def test_the_platforms_own_signatures_are_delegations(studio: Studio, container: Client) -> None:
-    name, caller = container.container_name, Caller(oid=MEMBER, tenant=TENANT)
+    name, caller = container.container_name, Caller(oid=MEMBER, tenant=TENANT, since=BEGINNING)
     token = studio.run(studio.room.storage.delegate(account_id(), name, "racwl", caller, now() + timedelta(days=30)))
     mine = studio.container(name, token)
     mine.upload_blob("a", b"x")
@@ -385,7 +414,7 @@ def test_the_platforms_own_signatures_are_delegations(studio: Studio, container:
 
 
 def test_a_signature_given_to_somebody_holds_as_long_as_they_may_have_it(studio: Studio, container: Client) -> None:
-    name, caller, holder = container.container_name, Caller(oid=MEMBER, tenant=TENANT), str(uuid4())
+    name, caller, holder = container.container_name, Caller(oid=MEMBER, tenant=TENANT, since=BEGINNING), str(uuid4())
     given = studio.room.storage.delegate(account_id(), name, "racwl", caller, now() + HOUR, to=Recipient(holder, "mark/1"))
     token = studio.run(given)
     mine = studio.container(name, token)

@@ -14,10 +14,17 @@ from openai import AzureOpenAI, OpenAI
 
 from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import PLATFORM
-from tests.rooms.models.conftest import ACCOUNT, OTHER, Studio
+from studiolo.rooms.models.wire import PREFIXES, render
+from studiolo.wire.front import Front, Nowhere
+from studiolo.wire.http import Receive, Surface
+from studiolo.wire.rates import Rate, Rates
+from tests.rooms.models.conftest import ACCOUNT, OTHER, House, Studio
+from tests.support import asgi
+from tests.support.asgi import Application, Reply
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 CHAT = {"model": "chat", "messages": HELLO}
+CALLS = [("POST", "chat/completions"), ("POST", "embeddings"), ("GET", "models"), ("GET", "models/chat")]
 
 
 @pytest.fixture
@@ -71,6 +78,57 @@ def test_a_key_of_another_project_and_a_project_that_is_not_there_look_alike(stu
         absent = post(studio, "/projects/absent/openai/v1/chat/completions", CHAT, **credential)
         assert closed[0] == absent[0] == 401
         assert json.dumps(closed[1]).replace("triage", "absent") == json.dumps(absent[1])
+
+
+def door(house: House, **rates: Rate) -> Front:
+    """The room's front door, with these rates."""
+    surface = Surface("models", house.room.routes, house.kernel.control.gate, render, prefixes=PREFIXES)
+    return Front([surface], lambda _: True, Nowhere(), rates=Rates(rates))
+
+
+async def knock(front: Application, method: str, project: str, rest: str, who: str = "stranger") -> Reply:
+    headers = {"authorization": f"Bearer token-of-{who}", "content-type": "application/json", "content-length": "1000"}
+    return await asgi.call(front, method, f"/projects/{project}/openai/v1/{rest}", headers=headers, is_cut=True)
+
+
+@pytest.mark.parametrize(("method", "rest"), CALLS)
+async def test_a_closed_project_and_an_absent_one_wait_for_the_same_of_a_body(house: House, method: str, rest: str) -> None:
+    """Who withholds the body learns nothing from whether it is asked for."""
+    front, waits, told = door(house), dict[str, int](), list[str]()
+    for project in ("triage", "absent"):
+
+        async def watched(scope: dict[str, Any], receive: Receive, send: Any, project: str = project) -> None:
+            async def counted() -> dict[str, Any]:
+                waits[project] += 1
+                return await receive()
+
+            await front(scope, counted, send)
+
+        waits[project] = 0
+        reply = await knock(watched, method, project, rest)
+        assert (reply.status, reply.code) == (401, "PermissionDenied")
+        told.append(reply.body.decode().replace(project, "*"))
+    assert told[0] == told[1]
+    assert waits["triage"] == waits["absent"] == (2 if method == "POST" else 0)
+
+
+@pytest.mark.parametrize(("method", "rest"), CALLS)
+async def test_a_closed_project_and_an_absent_one_count_alike(house: House, method: str, rest: str) -> None:
+    slow = Rate(0.0001, 2)  # nothing is gained back during the test
+    for order in (["triage"] * 3, ["absent"] * 3, ["triage", "absent", "triage"], ["absent", "triage", "absent"]):
+        front = door(house, principal=slow)
+        assert [(await knock(front, method, project, rest)).status for project in order] == [401, 401, 429], order
+
+
+@pytest.mark.parametrize(("method", "rest"), CALLS)
+async def test_who_is_refused_uses_up_no_project_and_does_not_see_that_it_is_used_up(house: House, method: str, rest: str) -> None:
+    front = door(house, project=Rate(0.0001, 2))
+    for project in ("triage", "absent"):
+        assert [(await knock(front, method, project, rest)).status for _ in range(4)] == [401] * 4
+    own = [(await knock(front, method, "triage", rest, "model-user")).status for _ in range(3)]
+    assert own[:2] == [400 if method == "POST" else 200] * 2
+    assert own[2] == 429
+    assert [(await knock(front, method, project, rest)).status for project in ("triage", "absent")] == [401, 401]
 
 
 def test_a_token_is_judged_at_the_project(studio: Studio) -> None:

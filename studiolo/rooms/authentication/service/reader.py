@@ -94,4 +94,5 @@ class TokenReader:
         if principal is None or not principal.is_enabled or not verified.is_of(principal):
             raise Unauthenticated("The access token's principal was removed, switched off or signed out.")
         application = "" if verified.is_delegated else verified.application
-        return _Known(verified, principal, Caller(verified.oid, verified.tenant, principal.kind, principal.name, application))
+        caller = Caller(verified.oid, verified.tenant, principal.kind, principal.name, application, since=principal.since)
+        return _Known(verified, principal, caller)

@@ -125,7 +125,7 @@ class Sessions:
             Unauthenticated: there is no such session, it is over, or the person was removed or switched off.
         """
         person, _ = await self.person(session)
-        return Caller(person.oid, self._tenant, person.kind, person.name)
+        return Caller(person.oid, self._tenant, person.kind, person.name, since=person.since)
 
     async def end(self, session: str) -> None:
         """Sign out; safe to repeat."""

@@ -62,7 +62,12 @@ class Authenticator:
         principal = await self._people.principal(oid) if tenant.lower() == self._tenant else None
         if principal is None or not principal.is_enabled:
             return None
-        return Caller(principal.oid, self._tenant, principal.kind, principal.name, principal.application)
+        return Caller(principal.oid, self._tenant, principal.kind, principal.name, principal.application, since=principal.since)
+
+    async def since(self, oid: str) -> str | None:
+        """What tells the principal with this object id from an earlier one; None if there is none."""
+        principal = await self._people.principal(oid)
+        return principal.since if principal is not None else None
 
     def _challenge(self, call: Call) -> str:
         return f'Bearer authorization_uri="{call.origin}/{self._tenant}"'

@@ -77,7 +77,7 @@ class Access:
         self._callers = callers
         self._recipients = recipients
         self._read: dict[str, sas.Sas] = {}
-        self._proven: set[tuple[str, str, str, str]] = set()
+        self._proven: set[tuple[str, str, str, str, str]] = set()
 
     async def of(self, request: Request) -> Credential:
         """The request's credential.
@@ -118,7 +118,7 @@ class Access:
         if account is None:
             # What is wrong with it for every account is said first, as of one that exists.
             sas.text_to_sign(signed, request.account_name, *request.address, request.headers, request.query)
-            raise sas.refused("the signature did not match")
+            raise _not_matched()
         await self._prove(request, account, signed)
         sas.check_moment(signed, clock.now())
         sas.check_way(signed, request.client, request.scheme)
@@ -152,16 +152,19 @@ class Access:
     async def _prove(self, request: Request, account: Account, signed: sas.Sas) -> None:
         """Return if the signature is one of this account's over this target."""
         container, blob = request.address
-        # `sealed` changes with every key of the account, so that no proof outlives its key.
-        proof = (account.sealed, container, blob if signed.get("sr") == "b" else "", request.raw_query)
+        since = await self._callers.since(signed.get("skoid")) if signed.kind == "delegation" else ""
+        # `sealed` changes with every key of the account, and `since` with the principal, so that no proof outlives its key.
+        proof = (account.sealed, since or "", container, blob if signed.get("sr") == "b" else "", request.raw_query)
         if proof in self._proven:
             return
         text = sas.text_to_sign(signed, account.name, container, blob, request.headers, request.query)
+        if since is None:
+            raise _not_matched()
         secrets = await self._accounts.secrets(account)
-        keys = [await self._delegation.key_of(account, signed)] if signed.kind == "delegation" else [secrets.key1, secrets.key2]
+        keys = [await self._delegation.key_of(account, signed, since)] if signed.kind == "delegation" else [secrets.key1, secrets.key2]
         matches = [sas.is_signed_with(key, text, signed.get("sig")) for key in keys]
         if not any(matches):
-            raise sas.refused("the signature did not match")
+            raise _not_matched()
         if not (signed.get("srh") or signed.get("srq")):
             if len(self._proven) >= _REMEMBERED:
                 self._proven.clear()
@@ -187,6 +190,11 @@ class Access:
         if name != account.name or not any(matches):
             raise Forbidden("The Authorization header names another account, or its signature did not match.", code="AuthenticationFailed")
         return Credential(_holder(account))
+
+
+def _not_matched() -> Forbidden:
+    """The same where the account or the principal that a signature names does not exist."""
+    return sas.refused("the signature did not match")
 
 
 def _keys_are_off(name: str) -> Forbidden:

@@ -1,7 +1,8 @@
 """User delegation keys and the signatures that the platform makes with them.
 
-A key is a function of the account's secret and of what it says (for whom, from when to when), so none is stored; it is
-void when the account's secret is renewed or the principal's keys are revoked, and worth what its principal may do.
+A key is a function of the account's secret, of its principal (not of a later one with the same id) and of what it says
+(for whom, from when to when), so none is stored; it is void when the account's secret is renewed, the principal's keys
+are revoked or the principal is removed, and worth what its principal may do.
 """
 
 from __future__ import annotations
@@ -71,12 +72,13 @@ class Delegation:
         if last - min(first, now) > sas.MAX_KEY_LIFE:
             raise Invalid("A user delegation key lives for at most 7 days from now.", code="InvalidXmlNodeValue", target="Expiry")
         key = DelegationKey(caller.oid, caller.tenant, iso_second(first), iso_second(last), version, "", delegated_tenant)
-        return msgspec.structs.replace(key, value=await self._value(account, key))
+        return msgspec.structs.replace(key, value=await self._value(account, key, caller.since))
 
-    async def key_of(self, account: Account, signed: sas.Sas) -> str:
-        """The key that a user delegation signature claims to be made with."""
+    async def key_of(self, account: Account, signed: sas.Sas, since: str) -> str:
+        """The key that a user delegation signature claims to be made with; `since` is that of its principal now."""
         get = signed.get
-        return await self._value(account, DelegationKey(get("skoid"), get("sktid"), get("skt"), get("ske"), get("skv"), "", get("skdutid")))
+        key = DelegationKey(get("skoid"), get("sktid"), get("skt"), get("ske"), get("skv"), "", get("skdutid"))
+        return await self._value(account, key, since)
 
     async def sign(
         self, account: Account, container: str, letters: str, caller: Caller, expires: datetime, *, to: Recipient | None = None
@@ -109,8 +111,8 @@ class Delegation:
         fields["sig"] = sas.signature(key.value, sas.text_to_sign(unsigned, account.name, container, "", {}, fields))
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items() if value)
 
-    async def _value(self, account: Account, key: DelegationKey) -> str:
+    async def _value(self, account: Account, key: DelegationKey, since: str) -> str:
         secrets = await self._accounts.secrets(account)
-        said = (str(secrets.revoked.get(key.oid, 0)), key.oid, key.tenant, key.starts, key.expires, key.version, key.delegated_tenant)
-        text = "\n".join(("user delegation key", *said))
+        principal = (str(secrets.revoked.get(key.oid, 0)), key.oid, since, key.tenant)
+        text = "\n".join(("user delegation key", *principal, key.starts, key.expires, key.version, key.delegated_tenant))
         return base64.b64encode(hmac.digest(base64.b64decode(secrets.delegation), text.encode(), "sha256")).decode()

@@ -35,7 +35,7 @@ class Batch:
     async def submit(self, call: Call, _: Permit, __: dict[str, str]) -> Answer:
         """Submit Batch."""
         visit = await self._door.enter(call)  # who sends a batch must be somebody, though each part decides by itself
-        call.charge(visit.credential.caller, visit.scope)
+        call.charge(visit.credential.caller)
         match = _BOUNDARY.match(call.headers.get("content-type", ""))
         if match is None:
             raise _malformed("its Content-Type is not multipart/mixed with a boundary")

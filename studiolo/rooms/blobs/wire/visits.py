@@ -192,7 +192,7 @@ class Visit:
     ) -> None:
         caller = self.credential.caller
         if not self.account.id:
-            permit.charge(caller, "")
+            permit.charge(caller)
             raise Forbidden(NOT_PERMITTED, code="AuthorizationPermissionMismatch")
         await permit.require(caller, action, self.scope, sub_operations=sub_operations, request=request, resource=resource)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotFound, Unauthenticated
+from studiolo.kernel.faults import Fault, Forbidden, Invalid, Unauthenticated
 from studiolo.kernel.ids import ResourceId, parse
 from studiolo.kernel.resource import Caller
 from studiolo.rooms.models.domain.accounts import KEY_ACTIONS, account_of
@@ -22,21 +22,28 @@ class Visit:
     account: ResourceId
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who is at the door, and the visit that they ask for; None where there is no such project, which they must not learn."""
+
+    caller: Caller
+    visit: Visit | None
+
+
 class Door:
-    """Turns a credential and the project's name in the address into a visit. It decides nothing: the engine does."""
+    """Turns a credential and the project's name in the address into an arrival. It decides nothing: the engine does."""
 
     def __init__(self, keys: Keys, callers: Callers, projects: Projects) -> None:
         self._keys = keys
         self._callers = callers
         self._projects = projects
 
-    async def open(self, project: str | None, *, api_key: str | None, token: str | None) -> Visit:
-        """The visit that these credentials make.
+    async def open(self, project: str | None, *, api_key: str | None, token: str | None) -> Arrival:
+        """Whom these credentials prove, and where they want to go.
 
         Raises:
             Unauthenticated: no credential, or one that opens nothing here.
             Invalid: a token without a project in the address (code `ProjectMissing`).
-            NotFound: a token for a project that does not exist; the wire shows it like a refusal.
         """
         if api_key is None and token is not None and token.startswith(PREFIX):
             api_key = token
@@ -55,11 +62,9 @@ class Door:
                 code="ProjectMissing",
             )
         found = await self._projects.find(project)
-        if found is None:
-            raise NotFound("There is no such project.", code="ProjectNotFound")
-        return Visit(caller, found.id, account_of(found.id))
+        return Arrival(caller, Visit(caller, found.id, account_of(found.id)) if found is not None else None)
 
-    async def _by_key(self, project: str | None, text: str) -> Visit:
+    async def _by_key(self, project: str | None, text: str) -> Arrival:
         holder = await self._keys.find(text)
         if holder is None or (project is not None and not holder.names_project(project)):
             raise Unauthenticated(
@@ -67,7 +72,8 @@ class Door:
                 "A project's keys are those of its model account (listKeys).",
                 code="invalid_api_key",
             )
-        return Visit(_caller(holder), parse(holder.project), parse(holder.account))
+        caller = _caller(holder)
+        return Arrival(caller, Visit(caller, parse(holder.project), parse(holder.account)))
 
 
 def _caller(holder: Holder) -> Caller:
@@ -76,11 +82,15 @@ def _caller(holder: Holder) -> Caller:
     )
 
 
-def refusal(action: str, project: str | None, why: Fault) -> Forbidden:
-    """The same words for a project that does not exist and for one where the caller may not do this; the record knows which."""
+def refusal(action: str, project: str | None, why: Fault | None = None) -> Forbidden:
+    """The same words for a project that does not exist and for one where the caller may not do this; the record knows which.
+
+    `why` is what the engine said; None where there was nothing to ask about.
+    """
     where = f"the project '{project}'" if project else "this project"
     refused = Forbidden(
         f"The caller lacks the required data action '{action}' on {where}, or there is no such project.", code="PermissionDenied"
     )
-    refused.decision = why.decision
+    if why is not None:
+        refused.decision = why.decision
     return refused

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from studiolo.kernel.faults import Fault, Forbidden, Invalid, NotFound
+from studiolo.kernel.faults import Fault, Forbidden, Invalid
 from studiolo.kernel.resource import JsonObject
 from studiolo.rooms.models.domain.accounts import (
     CHAT_ACTION,
@@ -26,7 +26,7 @@ from studiolo.rooms.models.domain.accounts import (
 from studiolo.rooms.models.domain.inference import Embedded
 from studiolo.rooms.models.schema import chat, embeddings
 from studiolo.rooms.models.service.deployments import Deployment, Deployments
-from studiolo.rooms.models.service.door import Door, Visit, refusal
+from studiolo.rooms.models.service.door import Arrival, Door, Visit, refusal
 from studiolo.rooms.models.service.inference import Inference
 from studiolo.rooms.models.wire.errors import render
 from studiolo.rooms.models.wire.readers import CLIENT_CLOSED_REQUEST, unless_gone
@@ -121,37 +121,34 @@ class ModelCalls:
     async def _enter(self, call: Call, permit: Permit, params: dict[str, str], action: str) -> Visit:
         """Who calls, and whether they may read what is here."""
         project = params.get("project")
-        visit = await self._identify(call, project, action)
-        await _decide(permit, visit, action, project, {})
+        visit = await _decide(permit, await self._arrive(call, project), action, project, {})
         _check_version(call)
         return visit
 
-    async def _identify(self, call: Call, project: str | None, action: str) -> Visit:
-        """Who calls. A project that is not there is refused in the words of one that is closed."""
-        try:
-            return await self._door.open(project, api_key=call.headers.get("api-key"), token=_bearer(call))
-        except NotFound as fault:
-            raise refusal(action, project, fault) from None
+    async def _arrive(self, call: Call, project: str | None) -> Arrival:
+        """Who calls, and where to."""
+        return await self._door.open(project, api_key=call.headers.get("api-key"), token=_bearer(call))
 
     async def _asked(
         self, call: Call, permit: Permit, params: dict[str, str], action: str, read: Callable[[bytes], _Asked], limit: int
     ) -> tuple[Visit, Deployment, _Asked]:
         """Who asks for what, of which deployment: that of the address, else the one that the body names as its model.
 
-        The decision sees the deployment, so the body is read first; what is wrong with it is told to those who may call.
+        The decision sees the deployment, so the body is read first, also for a project that is not there; what is wrong
+        with it is told to those who may call.
         """
         project = params.get("project")
-        visit = await self._identify(call, project, action)
-        permit.charge(visit.caller, visit.project.text)
+        arrival = await self._arrive(call, project)
+        permit.charge(arrival.caller)
         asked: _Asked | Fault
         try:
             asked = read(await _body(call, limit))
         except Fault as fault:
             asked = fault
         name = params.get("deployment") or ("" if isinstance(asked, Fault) else asked.model or "")
-        found = await self._deployments.find(visit.account, name)
+        found = await self._deployments.find(arrival.visit.account, name) if arrival.visit else None
         shown = attributes_of(found.name, found.model.name) if found else attributes_of(name, None) if name else {}
-        await _decide(permit, visit, action, project, shown)
+        visit = await _decide(permit, arrival, action, project, shown)
         _check_version(call)
         if isinstance(asked, Fault):
             raise asked
@@ -164,11 +161,17 @@ class ModelCalls:
         return visit, found or await self._deployments.get(visit.account, name), asked
 
 
-async def _decide(permit: Permit, visit: Visit, action: str, project: str | None, deployment: JsonObject) -> None:
+async def _decide(permit: Permit, arrival: Arrival, action: str, project: str | None, deployment: JsonObject) -> Visit:
+    """The visit, if they may. A project that is not there is refused in the words of one that is closed, after the same steps."""
+    permit.charge(arrival.caller)
+    visit = arrival.visit
+    if visit is None:
+        raise refusal(action, project)
     try:
         await permit.require(visit.caller, action, visit.project.text, resource=deployment)
     except Forbidden as fault:
         raise refusal(action, project, fault) from None
+    return visit
 
 
 def _bearer(call: Call) -> str | None:
