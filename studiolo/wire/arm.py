@@ -11,11 +11,12 @@ import msgspec
 
 from studiolo.kernel.control import Control, Outcome
 from studiolo.kernel.faults import Fault, Invalid, NotAllowed, NotFound
-from studiolo.kernel.ids import Collection, ResourceId, split
+from studiolo.kernel.ids import Collection, ResourceId, parse, split
 from studiolo.kernel.operations import status_of
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import OperationRow
 from studiolo.wire.http import Answer, Call, Surface, answer_of, any_path
+from studiolo.wire.rates import project_of
 from studiolo.wire.render import render_arm
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-zA-Z0-9.]+)*")
@@ -66,7 +67,6 @@ class ArmSurface:
     async def _answer(self, call: Call) -> Answer:
         caller = await self._authenticator.identify(call)
         call.charge(caller)
-        call.charge_project(call.path)
         if "%" in call.path:
             raise Invalid("Resource ids cannot hold percent signs after decoding.", code="InvalidResourceId")
         query = call.query()
@@ -75,6 +75,7 @@ class ArmSurface:
         if status is not None:
             return await self._status(call, caller, status)
         found = split(call.path)
+        await self._charge_project(call, caller)
         if isinstance(found, ResourceId):
             return await self._resource(call, caller, found, query, version)
         if call.method == "GET":
@@ -82,6 +83,15 @@ class ArmSurface:
         if call.method == "POST" and found.parent is not None:
             return await self._act(call, caller, found, query, version)
         raise NotAllowed(f"'{call.method}' is not offered on a collection.")
+
+    async def _charge_project(self, call: Call, caller: Caller) -> None:
+        """Count the call to its project if the caller may know that: strangers neither use up its calls nor learn that it is busy."""
+        text = project_of(call.path)
+        if text is None:
+            return
+        declared = self._control.catalog.find(parse(text).type)
+        if declared is not None and await self._control.gate.may(caller, declared.permission("read"), text):
+            call.charge_project(text)
 
     async def _resource(self, call: Call, caller: Caller, id_: ResourceId, query: Mapping[str, str], version: str) -> Answer:
         match call.method:

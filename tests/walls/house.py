@@ -199,11 +199,12 @@ async def _token_of_owner(application: Application, home: Home) -> Somebody:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncGenerator[House]:
-    """A studio on files in `path`, begun, with everybody in it."""
+async def opened(path: Path, rates: Mapping[str, Rate] | None = None) -> AsyncGenerator[House]:
+    """A studio on files in `path`, begun, with everybody in it; strangers may come as often as they like unless `rates` says else."""
     home = Home(path / "home")
     home.prepare()
-    application = await compose(Settings(home=home.root, has_model=False, rates={ANONYMOUS: Rate(1e6, 1e6), SIGN_IN: Rate(1e6, 1e6)}), home)
+    often = {ANONYMOUS: Rate(1e6, 1e6), SIGN_IN: Rate(1e6, 1e6), **(rates or {})}
+    application = await compose(Settings(home=home.root, has_model=False, rates=often), home)
     await application.start()
     try:
         environment = home.environment()

@@ -7,11 +7,13 @@ import statistics
 import time
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from studiolo.wire.rates import PROJECT, Rate
 from tests.support.asgi import Reply
-from tests.walls.house import House
+from tests.walls.house import House, opened
 from tests.walls.matrix import Trial, trials
 
 pytestmark = pytest.mark.anyio
@@ -173,3 +175,13 @@ async def test_absent_and_forbidden_take_as_long(furnished: House) -> None:
             if abs(medians[0] - medians[1]) < 0.15 * min(medians):
                 break
             assert attempt < 2, (host, medians)
+
+
+async def test_strangers_neither_use_up_a_projects_calls_nor_learn_that_it_is_busy(tmp_path: Path) -> None:
+    async with opened(tmp_path, {PROJECT: Rate(0.001, 40)}) as house:
+        stranger, absent = await house.person("stranger"), house.project["id"].replace("/first", "/nothere")
+        assert {(await house.arm("GET", house.project["id"], who=stranger)).status for _ in range(60)} == {403}
+        assert (await house.arm("GET", house.project["id"])).status == 200
+        while (await house.arm("GET", house.project["id"])).status != 429:
+            pass
+        assert [(await house.arm("GET", path, who=stranger)).status for path in (house.project["id"], absent)] == [403, 403]
