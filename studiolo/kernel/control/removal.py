@@ -14,7 +14,7 @@ from studiolo.kernel.store.port import Row, Store
 
 _DENIES: Final = "microsoft.authorization/denyassignments"
 _GROUPS: Final = "microsoft.resources/resourcegroups"
-_PAGE: Final = 200
+_PAGE: Final = 50
 _IN_GROUP: Final = "/subscriptions/s/resourcegroups/g/providers/ns/type".count("/")
 
 
