@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
-from studiolo.kernel import clock
 from studiolo.kernel.documents import draft_of, encode, resource_of
 from studiolo.kernel.gate import Gate
 from studiolo.kernel.resource import Caller, Catalog, Change, Demand, JsonObject, Resource, ResourceType
@@ -75,17 +75,25 @@ def _actions(declared: ResourceType) -> tuple[str, ...]:
     return (declared.permission("delete"), *declared.further_actions)
 
 
-def _deleting(declared: ResourceType, gone: Resource, further: JsonObject | None = None) -> Demand:
-    described = declared.described(gone.id, encode(gone)) if declared.described is not None else {}
-    return Demand(declared.permission("delete"), gone.id, resource={**described, **(further or {})})
+def _described(declared: ResourceType, gone: Resource) -> JsonObject:
+    return declared.described(gone.id, encode(gone)) if declared.described is not None else {}
+
+
+def _deleting(declared: ResourceType, gone: Resource) -> Demand:
+    return Demand(declared.permission("delete"), gone.id, resource=_described(declared, gone))
 
 
 def _asked(caller: Caller, declared: ResourceType, gone: Resource) -> Iterator[Demand]:
-    """All that the removal of a resource by itself asks for."""
-    change = Change(id=gone.id, old=gone, new=draft_of(gone), caller=caller, at=clock.stamp(clock.now()), fresh_id="", is_delete=True)
-    yield _deleting(declared, gone, declared.attributes(change)[1] if declared.attributes is not None else None)
-    if declared.demands is not None:
-        yield from declared.demands(change)
+    """All that the removal of a resource by itself asks for, with the attributes that it carries there."""
+    change = Change(id=gone.id, old=gone, new=draft_of(gone), caller=caller, at="", fresh_id="", is_delete=True)
+    kept, further = _described(declared, gone), declared.attributes(change)[1] if declared.attributes is not None else {}
+    yield Demand(declared.permission("delete"), gone.id, resource={**kept, **further})
+    for each in declared.demands(change) if declared.demands is not None else ():
+        if each.scope != gone.id or declared.attributes is None:
+            yield each
+        else:
+            as_it_is, _ = declared.attributes(replace(change, is_delete=False))
+            yield replace(each, request={**as_it_is, **each.request}, resource={**kept, **each.resource})
 
 
 def _is_in_group(row: Row, declared: ResourceType) -> bool:
