@@ -7,13 +7,15 @@ rest on no attribute are remembered until the grants change. What it refuses, an
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from studiolo.kernel import clock
 from studiolo.kernel.access.decision import Ask, CompiledFacts, Verdict, decide
+from studiolo.kernel.access.patterns import action_key
+from studiolo.kernel.access.scopes import scope_key
 from studiolo.kernel.access.visibility import Filter, visible
 from studiolo.kernel.faults import Denied, Fault, Forbidden
 from studiolo.kernel.record import Asked, Decision, Granted, Recorder
@@ -225,6 +227,28 @@ class Gate:
 
         return may
 
+    async def may_be_denied(self, caller: Caller, actions: Iterable[str]) -> bool:
+        """Whether a deny assignment that somebody made, wherever it stands, may deny the caller one of these actions."""
+        facts = await self._grants.facts(caller.oid)
+        made = [deny for deny in facts.facts.denies if not deny.is_system_protected and facts.is_denied_by(deny)]
+        scopes, ids = {scope_key(deny.scope) for deny in made}, {deny.id for deny in made}
+        here = (facts.local(scope, ("control", action_key(action), ())) for action in actions for scope in scopes)
+        return any(term.id in ids for local in here for term in (*local.denies, *local.here))
+
+    async def denied(self, caller: Caller, demands: Iterable[Demand]) -> list[Demand]:
+        """Which of these demands a deny assignment stands against that somebody made; the lack of a grant counts for nothing.
+
+        What a system-protected one guards is the platform's, and is left out.
+        """
+        facts = await self._grants.facts(caller.oid)
+        return [demand for demand in demands if any(self._is_denied(caller, each, facts) for each in (demand, *demand.alternatives))]
+
+    def _is_denied(self, caller: Caller, demand: Demand, facts: CompiledFacts) -> bool:
+        ask = self._ask(
+            caller, demand.action, demand.scope.text, is_data=False, sub_operations=(), request=demand.request, resource=demand.resource
+        )
+        return decide(ask, facts).is_denied and not _is_guarded(ask, facts)
+
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
         """Which part of what lies below `scope` the caller may see in a list."""
         if caller.is_platform:
@@ -232,6 +256,14 @@ class Gate:
         facts = await self._grants.facts(caller.oid)
         attributes = self._grants.attributes(caller.oid)
         return visible(facts, action, "control", scope, principal_attributes=attributes, environment=_surroundings())
+
+
+def _is_guarded(ask: Ask, facts: CompiledFacts) -> bool:
+    """Whether a system-protected deny assignment denies this."""
+    guards = {deny.id for deny in facts.facts.denies if deny.is_system_protected}
+    question = (ask.plane, action_key(ask.action), ask.sub_operations)
+    inherited = (term for scope in facts.facts.hierarchy.chain(scope_key(ask.scope)) for term in facts.local(scope, question).denies)
+    return any(term.id in guards and term.denies(ask) for term in inherited)
 
 
 def _surroundings() -> Mapping[str, object]:
