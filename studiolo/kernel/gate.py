@@ -236,10 +236,7 @@ class Gate:
         return any(term.id in ids for local in here for term in (*local.denies, *local.here))
 
     async def denied(self, caller: Caller, demands: Iterable[Demand]) -> list[Demand]:
-        """Which of these demands a deny assignment stands against that somebody made; the lack of a grant counts for nothing.
-
-        What a system-protected one guards is the platform's, and is left out.
-        """
+        """Which of these demands a deny assignment stands against; the lack of a grant counts for nothing."""
         facts = await self._grants.facts(caller.oid)
         return [demand for demand in demands if any(self._is_denied(caller, each, facts) for each in (demand, *demand.alternatives))]
 
@@ -247,7 +244,7 @@ class Gate:
         ask = self._ask(
             caller, demand.action, demand.scope.text, is_data=False, sub_operations=(), request=demand.request, resource=demand.resource
         )
-        return decide(ask, facts).is_denied and not _is_guarded(ask, facts)
+        return decide(ask, facts).is_denied
 
     async def visible(self, caller: Caller, action: str, scope: str) -> Filter:
         """Which part of what lies below `scope` the caller may see in a list."""
@@ -256,14 +253,6 @@ class Gate:
         facts = await self._grants.facts(caller.oid)
         attributes = self._grants.attributes(caller.oid)
         return visible(facts, action, "control", scope, principal_attributes=attributes, environment=_surroundings())
-
-
-def _is_guarded(ask: Ask, facts: CompiledFacts) -> bool:
-    """Whether a system-protected deny assignment denies this."""
-    guards = {deny.id for deny in facts.facts.denies if deny.is_system_protected}
-    question = (ask.plane, action_key(ask.action), ask.sub_operations)
-    inherited = (term for scope in facts.facts.hierarchy.chain(scope_key(ask.scope)) for term in facts.local(scope, question).denies)
-    return any(term.id in guards and term.denies(ask) for term in inherited)
 
 
 def _surroundings() -> Mapping[str, object]:

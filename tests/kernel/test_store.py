@@ -105,7 +105,13 @@ async def test_a_facet_follows_its_resource(store: SqliteStore) -> None:
 
 async def test_newest_orders_by_creation(store: SqliteStore) -> None:
     await store.commit(*(PutResource(row(f"/a/b/{name}", created=f"2026-01-0{n}")) for n, name in enumerate(("x", "c", "m"), 1)))
-    assert [found.key for found in await store.newest("/a/b", limit=2)] == ["/a/b/m", "/a/b/c"]
+    newest = await store.by_age("/a/b", limit=2)
+    assert [found.key for found in newest] == ["/a/b/m", "/a/b/c"]
+    assert [found.key for found in await store.by_age("/a/b", limit=2, after=(newest[1].created, newest[1].key))] == ["/a/b/x"]
+    oldest = await store.by_age("/a/b", limit=1, is_descending=False)
+    assert [found.key for found in oldest] == ["/a/b/x"]
+    onward = await store.by_age("/a/b", limit=5, after=(oldest[0].created, oldest[0].key), is_descending=False)
+    assert [found.key for found in onward] == ["/a/b/c", "/a/b/m"]
 
 
 async def test_entries_come_in_the_order_of_their_bytes(store: SqliteStore) -> None:

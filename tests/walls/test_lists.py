@@ -24,7 +24,8 @@ async def pages(house: House, path: str, who: Somebody, **query: str) -> list[li
         found.append([each["name"] for each in body["value"]])
         if "nextLink" not in body:
             return found
-        asked = {**query, "$skipToken": parse_qs(urlsplit(body["nextLink"]).query)["$skipToken"][0]}
+        link: str = body["nextLink"]
+        asked = {**query, "$skipToken": parse_qs(urlsplit(link).query)["$skipToken"][0]}
 
 
 @pytest.fixture(scope="module")

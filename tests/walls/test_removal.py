@@ -97,16 +97,11 @@ async def test_what_a_removal_asks_for_beside_its_own_action_is_kept_too(house: 
         assert_denied(await house.arm("DELETE", house.group, who=person), f"{ML}/hubs/delete", "/workspaces/hub")
 
 
-async def test_a_role_that_somebody_gave_is_kept_and_one_of_the_platform_goes(house: House) -> None:
-    """Nobody may remove what the platform granted to a resource's own identity; it goes with the resource."""
+async def test_roles_go_with_the_scope_at_which_they_stand(house: House) -> None:
+    """Those of its maker and of its own identity, which nobody could take away by themselves."""
     project = await workspace(house)
     person = await contributor(house)
     async with denied(house, person, f"{ROLES}/*", house.group):
-        refused = await house.arm("DELETE", project, who=person)
-        assert_denied(refused, f"{ROLES}/delete", f"{project}/providers/{ROLES}/")
-        maker_s = refused.json()["error"]["message"].partition("over scope '")[2].partition("'")[0]
-        assert (await house.arm("DELETE", maker_s)).status == 200
-        assert (await house.arm("GET", project)).json()["identity"]["principalId"], "has a role at the workspace, too"
         assert (await house.arm("DELETE", project, who=person)).status in DONE
 
 

@@ -117,12 +117,17 @@ class Control:
         return await self._shown(row, declared, caller)
 
     async def _meant(self, caller: Caller, declared: ResourceType, id_: ResourceId) -> Row:
-        """What a name that nothing has stands for, if the caller may read that by its own name too; raise NotFound if not."""
+        """What a name that nothing has stands for; raise NotFound if nothing, or if it is a sibling that the caller may not read.
+
+        What is found above is read from here by who may read here (a role at a scope below its own).
+        """
         meant = await declared.resolve(id_) if declared.resolve is not None else None
         row = await self.store.find(meant.key) if meant is not None else None
         missing = await self._holders.missing(id_, declared)
         if meant is None or row is None:
             raise missing
+        if meant.key.rpartition("/")[0] != id_.key.rpartition("/")[0]:
+            return row
         try:
             await self._judging.ask(caller, declared, "read", meant, row)
         except Forbidden as refused:
@@ -150,7 +155,7 @@ class Control:
             listed = await self._lister.page(declared, collection, query, sight)
         if is_closed and not sight.has_seen:  # like a collection that is not there
             await self.gate.require(caller, action, scope)
-        if declared.view is None:
+        if declared.view is None or declared.lists is not None:
             return listed
         return Listed([await self._shown(row, declared, caller) for row in listed.rows], listed.next, listed.rows)
 

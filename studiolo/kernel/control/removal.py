@@ -36,7 +36,8 @@ class Removal:
         Raises:
             Forbidden: the caller may not remove all of it; the fault names the first.
         """
-        deniable = [each for each in self._catalog if await self._gate.may_be_denied(caller, _actions(each))]
+        # Roles go with the scope at which they stand, whoever may take them away by themselves.
+        deniable = [each for each in self._catalog if not each.is_extension and await self._gate.may_be_denied(caller, _actions(each))]
         await self._along(caller, deniable, declared, going)
         await self._below(caller, deniable, going)
 

@@ -94,7 +94,7 @@ def pages(raw: bytes) -> None:
     each(
         [
             lambda: lists._number(asked, "$top", 1),
-            lambda: lists._skipped(asked),
+            lambda: lists._start(asked),
             lambda: lists._untoken(get("$skipToken", "")),
             lambda: directory._top(asked),
             lambda: Page(1, get("$skipToken")).start(),

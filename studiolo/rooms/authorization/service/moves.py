@@ -120,8 +120,10 @@ class Moving:
         if is_group and id_.name.lower() == self._tenant.lower():
             raise management.root_is_fixed()
         if await self._store.find(id_.key) is None:
-            code = "ManagementGroupNotFound" if is_group else "SubscriptionNotFound"
-            raise NotFound(f"'{id_}' could not be found.", code=code, target="change.move.id")
+            missing = f"'{id_}' could not be found."
+            if is_group:
+                raise NotFound(missing, code="ManagementGroupNotFound", target="change.move.id")
+            raise NotFound(missing, code="SubscriptionNotFound", target="change.move.id")
 
     async def _parent(self, text: str | None) -> str | None:
         parent = management.group_named(text or "", self._tenant, "change.move.parent")
