@@ -123,16 +123,18 @@ class Control:
         """
         meant = await declared.resolve(id_) if declared.resolve is not None else None
         row = await self.store.find(meant.key) if meant is not None else None
+        refused: Forbidden | None = None
+        if meant is not None and row is not None:
+            if meant.key.rpartition("/")[0] != id_.key.rpartition("/")[0]:
+                return row
+            try:
+                await self._judging.ask(caller, declared, "read", meant, row)
+            except Forbidden as fault:
+                refused = fault
+            else:
+                return row
         missing = await self._holders.missing(id_, declared)
-        if meant is None or row is None:
-            raise missing
-        if meant.key.rpartition("/")[0] != id_.key.rpartition("/")[0]:
-            return row
-        try:
-            await self._judging.ask(caller, declared, "read", meant, row)
-        except Forbidden as refused:
-            raise NotFound.withheld(missing.message, code=missing.code, refused=refused) from None
-        return row
+        raise missing if refused is None else NotFound.withheld(missing.message, code=missing.code, refused=refused)
 
     async def list(self, caller: Caller, collection: Collection, query: Mapping[str, str]) -> Listed:
         """A page of a collection: what the caller may see of it."""
