@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.documents import resource_of
@@ -23,6 +24,8 @@ from studiolo.kernel.store.port import Page, Row, Store
 _PAGE = 100
 _MAX_PAGE = 1000
 _FIRST_SCAN, _SCAN = 8, 400
+_Look: TypeAlias = Callable[[], Awaitable[Sequence[Row]]]
+"""The next rows of a walk, none at its end; others are served in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,11 @@ class Lister:
         order = query.get("$orderBy", query.get("orderBy", "")).lower()
         is_by_age = order.startswith(("createdtime", "createdat"))
         if is_by_age:
-            walk = self._by_age(collection, after, is_descending=not order.endswith("asc"))
+            look = self._by_age(collection, after, is_descending=not order.endswith("asc"))
         else:
-            walk = self._by_key(declared, collection, query, after, _SCAN if declared.shows or skip or not sight.is_everything else top + 1)
+            look = self._by_key(declared, collection, query, after, _SCAN if declared.shows or skip or not sight.is_everything else top + 1)
         rows: list[Row] = []
-        async for found in walk:
+        while found := await look():
             for row in found:
                 if not sight.admits(row.key, row.doc) or (declared.shows and not declared.shows(resource_of(row, declared), query)):
                     continue
@@ -89,18 +92,23 @@ class Lister:
                     rows.append(row)
                 else:
                     return Listed([r.doc for r in rows], _token(rows[-1], is_by_age=is_by_age), rows)
-            await asyncio.sleep(0)
         return Listed([r.doc for r in rows], None, rows)
 
-    async def _by_key(
-        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], after: str, scan: int
-    ) -> AsyncGenerator[Sequence[Row]]:
+    def _by_key(self, declared: ResourceType, collection: Collection, query: Mapping[str, str], after: str, scan: int) -> _Look:
         facet = declared.finds(query) if declared.finds else None
         at: str | None = after
-        while at is not None:
+
+        async def look() -> Sequence[Row]:
+            nonlocal at, scan
+            if at is None:
+                return ()
+            if at != after:
+                await asyncio.sleep(0)
             found = await self._scan(declared, collection, facet, at, scan)
-            yield found.rows
             at, scan = found.next, _SCAN
+            return found.rows
+
+        return look
 
     async def _scan(self, declared: ResourceType, collection: Collection, facet: str | None, after: str, limit: int) -> Page:
         under = collection.parent.key if collection.parent else ""
@@ -112,15 +120,23 @@ class Lister:
             return await self._store.below(under, type_name=declared.key, after=after, limit=limit)
         return await self._store.page(collection.key, after=after, limit=limit)
 
-    async def _by_age(self, collection: Collection, after: str, *, is_descending: bool) -> AsyncGenerator[Sequence[Row]]:
+    def _by_age(self, collection: Collection, after: str, *, is_descending: bool) -> _Look:
         created, _, key = after.partition(" ")
         if after and not key:
             raise _no_token()
         at = (created, key) if after else None
-        scan = _FIRST_SCAN  # "the latest" is one row, found among the first
-        while found := await self._store.by_age(collection.key, after=at, limit=scan, is_descending=is_descending):
-            yield found
-            at, scan = (found[-1].created, found[-1].key), min(2 * scan, _SCAN)
+        scan, is_first = _FIRST_SCAN, True  # "the latest" is one row, found among the first
+
+        async def look() -> Sequence[Row]:
+            nonlocal at, scan, is_first
+            if not is_first:
+                await asyncio.sleep(0)
+            found = await self._store.by_age(collection.key, after=at, limit=scan, is_descending=is_descending)
+            if found:
+                at, scan, is_first = (found[-1].created, found[-1].key), min(2 * scan, _SCAN), False
+            return found
+
+        return look
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
