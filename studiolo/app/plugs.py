@@ -340,6 +340,10 @@ class Furniture:
             await self._resources.ensure(PLATFORM, id_, body)
         await self._accounts.ensure_defaults(workspace)
 
+    def place(self, workspace: Resource) -> ResourceId:
+        """The project's model account."""
+        return account_of(workspace.id)
+
     async def clear(self, workspace: Resource) -> None:
         """Remove what lies outside the workspace's own id."""
         await self._accounts.clear(workspace)

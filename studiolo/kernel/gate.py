@@ -51,6 +51,7 @@ class Gate:
         self._grants = grants
         self._recorder = recorder
         self._allowed: dict[tuple[str, str, str, bool], Granted] = {}
+        self._holds: dict[tuple[str, str], bool] = {}
         self._version = -1
 
     async def decide(
@@ -119,10 +120,7 @@ class Gate:
         """
         if caller.is_platform:
             return Granted()
-        version = self._grants.version()
-        if version != self._version or len(self._allowed) > _REMEMBERED:
-            self._allowed.clear()
-            self._version = version
+        self._forget()
         question = (caller.oid, action, scope, is_data)
         if caller.limited_to is not None and action not in caller.limited_to:
             raise refusal(Decision(caller, action, scope, "credential_limited", version=self._seen()))
@@ -132,6 +130,30 @@ class Gate:
         if self._recorder is not None:
             self._recorder.count(caller.oid, action)
         return granted
+
+    def _forget(self) -> None:
+        """Forget what rested on other grants than those of now."""
+        version = self._grants.version()
+        if version != self._version or len(self._allowed) > _REMEMBERED or len(self._holds) > _REMEMBERED:
+            self._allowed.clear()
+            self._holds.clear()
+            self._version = version
+
+    async def holds_right(self, caller: Caller, scope: str) -> bool:
+        """Whether the caller holds a role at a scope, above or below it, whatever it grants and under whatever condition."""
+        if caller.is_platform:
+            return True
+        self._forget()
+        question = (caller.oid, scope)
+        found = self._holds.get(question)
+        if found is None:
+            version, facts = self._version, (await self._grants.facts(caller.oid)).facts
+            key = scope_key(scope)
+            chain = frozenset(facts.hierarchy.chain(key))
+            found = any(each in chain or each.startswith(f"{key}/") for each in {scope_key(row.scope) for row in facts.assignments})
+            if version == self._grants.version():
+                self._holds[question] = found
+        return found
 
     async def _asked(
         self,

@@ -254,6 +254,8 @@ class ResourceType:
     retire: Callable[[Resource, Step], Awaitable[None]] | None = None
     # Resources of the type that go with it, its children by meaning and not by id: whoever removes it must be allowed to remove them.
     takes_along: Callable[[Resource], Awaitable[Sequence[Resource]]] | None = None
+    # Where else lies what the platform removes with it, as beginnings of keys: denials there must be the remover's to take back.
+    goes_elsewhere: Callable[[Resource], Awaitable[Sequence[str]]] | None = None
     # Removes them, before everything below the resource goes.
     retire_first: Callable[[Resource, Step], Awaitable[None]] | None = None
     # A first provisioning that failed leaves the resource as `Failed` to look at, instead of removing it.

@@ -11,7 +11,7 @@ import msgspec
 
 from studiolo.kernel.control import Control, Outcome
 from studiolo.kernel.faults import Fault, Invalid, NotAllowed, NotFound
-from studiolo.kernel.ids import Collection, ResourceId, parse, split
+from studiolo.kernel.ids import Collection, ResourceId, split
 from studiolo.kernel.operations import status_of
 from studiolo.kernel.resource import Caller
 from studiolo.kernel.store.port import OperationRow
@@ -85,13 +85,10 @@ class ArmSurface:
         raise NotAllowed(f"'{call.method}' is not offered on a collection.")
 
     async def _charge_project(self, call: Call, caller: Caller) -> None:
-        """Count the call to its project if the caller may know that: strangers neither use up its calls nor learn that it is busy."""
-        text = project_of(call.path)
-        if text is None:
-            return
-        declared = self._control.catalog.find(parse(text).type)
-        if declared is not None and await self._control.gate.may(caller, declared.permission("read"), text):
-            call.charge_project(text)
+        """Count the call to its project if the caller holds a right there: strangers neither use up its calls nor learn that it is busy."""
+        project = project_of(call.path)
+        if project is not None and await self._control.gate.holds_right(caller, project):
+            call.charge_project(project)
 
     async def _resource(self, call: Call, caller: Caller, id_: ResourceId, query: Mapping[str, str], version: str) -> Answer:
         match call.method:

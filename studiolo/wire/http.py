@@ -363,6 +363,7 @@ class Permit:
 
     def is_own(self, caller: Caller, owner: str) -> bool:
         """Whether something is the caller's own, of which nobody else decides: what they themselves were told before."""
+        self.charge(caller)
         is_own = bool(owner) and caller.oid.lower() == owner.lower()
         self.asked += is_own
         return is_own

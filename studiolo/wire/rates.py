@@ -66,11 +66,18 @@ class _Buckets:
         found = self._left.pop(who, None)
         left = self._rate.burst if found is None else self._filled(found, now)
         if found is None and len(self._left) >= _REMEMBERED:
-            del self._left[next(iter(self._left))]
+            self._forget(now)
         if left < 1.0:
             self._left[who] = (left, now)
             raise self.refusal(who)
         self._left[who] = (left - 1.0, now)
+
+    def _forget(self, now: float) -> None:
+        """Make room: whoever has all calls left loses nothing by it, so that nobody pushes out who has none with many names."""
+        for who in [who for who, found in self._left.items() if self._filled(found, now) >= self._rate.burst]:
+            del self._left[who]
+        if len(self._left) >= _REMEMBERED:
+            del self._left[next(iter(self._left))]
 
     def refusal(self, who: str) -> TooMany:
         left = self._filled(self._left[who], clock.monotonic()) if who in self._left else 1.0
@@ -133,7 +140,11 @@ def network_of(address: str) -> str:
 def project_of(scope: str) -> str | None:
     """What a call counts against besides its caller: the workspace, the model account or the container that a scope names."""
     low = scope.lower()
-    for kind in ("/microsoft.machinelearningservices/workspaces/", "/containers/", "/microsoft.cognitiveservices/accounts/"):
+    for kind in (
+        "/microsoft.machinelearningservices/workspaces/",
+        "/blobservices/default/containers/",
+        "/microsoft.cognitiveservices/accounts/",
+    ):
         head, found, rest = low.partition(kind)
         if found and rest:
             return head + found + rest.partition("/")[0]

@@ -15,6 +15,7 @@ from studiolo.wire.rates import PROJECT, Rate
 from tests.support.asgi import Reply
 from tests.walls.house import House, opened
 from tests.walls.matrix import Trial, trials
+from tests.walls.test_attributes import give
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +186,21 @@ async def test_strangers_neither_use_up_a_projects_calls_nor_learn_that_it_is_bu
         while (await house.arm("GET", house.project["id"])).status != 429:
             pass
         assert [(await house.arm("GET", path, who=stranger)).status for path in (house.project["id"], absent)] == [403, 403]
+
+
+async def test_whoever_holds_a_right_in_a_project_uses_up_its_calls_whatever_the_right(tmp_path: Path) -> None:
+    async with opened(tmp_path, {PROJECT: Rate(0.001, 40)}) as house:
+        condition = "@Resource[Microsoft.MachineLearningServices/workspaces:kind] StringEquals 'Project'"
+        person = await give(house, condition, ["Microsoft.MachineLearningServices/workspaces/read"])
+        told = [(await house.arm("GET", house.project["id"], who=person)).status for _ in range(60)]
+        assert (told[0], told[-1]) == (200, 429)
+
+
+async def test_a_name_that_looks_like_a_part_of_an_address_counts_as_none(house: House) -> None:
+    group = f"{house.subscription}/resourceGroups/containers"
+    assert (await house.arm("PUT", group, {"location": "local"})).status == 201
+    for path in (
+        f"{group}/providers/Microsoft.MachineLearningServices/workspaces",
+        f"{group}/providers/Microsoft.Authorization/roleAssignments",
+    ):
+        assert (await house.arm("GET", path)).status == 200

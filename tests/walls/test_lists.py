@@ -109,3 +109,39 @@ async def test_a_version_that_is_denied_is_not_read_by_the_name_of_the_newest(ho
     assert (await house.arm("GET", f"{container}/versions/2", who=reader)).status == 403
     refused = await house.arm("GET", newest, who=reader)
     assert (refused.status, b"versions/2" in refused.body) == (404, False)
+
+
+async def test_a_look_up_by_content_shows_what_may_be_read_of_the_workspace(house: House) -> None:
+    codes = f"{house.project['id']}/codes"
+    for name in ("mine", "theirs"):
+        body = {"properties": {"codeUri": "https://example.invalid/x", "properties": {"hash_sha256": "c0ffee", "hash_version": "202208"}}}
+        made = await house.arm("PUT", f"{codes}/{name}/versions/1", body)
+        assert made.status in (200, 201), made.body
+    asked = {"hash": "c0ffee", "hashVersion": "202208"}
+    whole = await house.arm("GET", f"{codes}/mine/versions", query=asked)
+    assert {each["id"].rsplit("/", 3)[1] for each in whole.json()["value"]} == {"mine", "theirs"}
+    person = await house.person("of one", [Grant("Reader", f"{codes}/mine")])
+    for name in ("mine", "nothere"):
+        found = await house.arm("GET", f"{codes}/{name}/versions", query=asked, who=person)
+        assert b"theirs" not in found.body
+
+
+async def test_the_newest_are_shown_wherever_they_lie(house: House, names: list[str]) -> None:
+    every = await pages(house, f"{house.subscription}/providers/{ML}", house.admin, **{"$orderBy": "createdtime desc", "$top": "100"})
+    assert set(names) <= {name for page in every for name in page}
+
+
+async def test_a_page_behind_the_last_one_is_empty(house: House) -> None:
+    start = f"gone-{uuid.uuid4().hex[:6]}-"
+    made = [f"{start}{number}" for number in range(2)]
+    for name in made:
+        assert await workspace(house, name) == 201
+    person = await give(house, f"{NAME} StringStartsWith '{start}'", [f"{ML}/read"])
+    every = f"{house.group}/providers/{ML}"
+    first = await house.arm("GET", every, who=person, query={"$top": "1"})
+    assert first.status == 200, first.body
+    link: str = first.json()["nextLink"]
+    assert (await house.arm("DELETE", f"{every}/{made[1]}")).status in (200, 202, 204)
+    token = parse_qs(urlsplit(link).query)["$skipToken"][0]
+    rest = await house.arm("GET", every, who=person, query={"$top": "1", "$skipToken": token})
+    assert (rest.status, rest.json()["value"]) == (200, [])

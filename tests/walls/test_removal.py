@@ -118,3 +118,25 @@ async def test_other_denials_keep_nothing(house: House) -> None:
     ):
         assert (await house.arm("DELETE", account, who=person)).status in DONE
     assert not await is_there(house, account)
+
+
+@pytest.mark.parametrize("part", ["account", "container"])
+async def test_a_denial_at_what_goes_with_a_project_is_the_removers_to_take_back(house: House, part: str) -> None:
+    hub = f"{house.group}/providers/{ML}/hub"
+    project = await workspace(house, "Project", hubResourceId=hub)
+    shown = (await house.arm("GET", project)).json()["properties"]
+    container = f"{shown['storageAccount']}/blobServices/default/containers/{shown['workspaceId']}-blobstore"
+    person = await contributor(house)
+    async with denied(house, person, "*/delete", account_of(project) if part == "account" else container):
+        assert (await house.arm("DELETE", project, who=person)).status == 403
+        assert await is_there(house, project)
+    assert (await house.arm("DELETE", project, who=person)).status in DONE
+
+
+async def test_a_refusal_names_no_project_that_is_hidden(house: House) -> None:
+    hub = await workspace(house, "Hub")
+    project = await workspace(house, "Project", hubResourceId=hub)
+    person = await house.person("of the hub alone", [Grant("Contributor", hub)])
+    refused = await house.arm("DELETE", hub, who=person)
+    assert (refused.status, refused.json()["error"]["code"]) == (403, "AuthorizationFailed")
+    assert project.rpartition("/")[2] not in refused.body.decode()

@@ -16,7 +16,7 @@ from studiolo.kernel.access.visibility import Filter
 from studiolo.kernel.documents import resource_of
 from studiolo.kernel.faults import Invalid
 from studiolo.kernel.gate import May
-from studiolo.kernel.ids import Collection, parse
+from studiolo.kernel.ids import Collection, ResourceId, parse
 from studiolo.kernel.numbers import whole_number
 from studiolo.kernel.resource import ResourceType
 from studiolo.kernel.store.port import Page, Row, Store
@@ -76,7 +76,7 @@ class Lister:
         """
         top, (after, skip) = _number(query, "$top", _PAGE), _start(query)
         order = query.get("$orderBy", query.get("orderBy", "")).lower()
-        is_by_age = order.startswith(("createdtime", "createdat"))
+        is_by_age = order.startswith(("createdtime", "createdat")) and _is_one_place(declared, collection, query)
         if is_by_age:
             look = self._by_age(collection, after, is_descending=not order.endswith("asc"))
         else:
@@ -104,17 +104,18 @@ class Lister:
                 return ()
             if at != after:
                 await asyncio.sleep(0)
-            found = await self._scan(declared, collection, facet, at, scan)
+            found = await self._scan(declared, collection, query, facet, at, scan)
             at, scan = found.next, _SCAN
             return found.rows
 
         return look
 
-    async def _scan(self, declared: ResourceType, collection: Collection, facet: str | None, after: str, limit: int) -> Page:
-        under = collection.parent.key if collection.parent else ""
+    async def _scan(
+        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], facet: str | None, after: str, limit: int
+    ) -> Page:
+        place = place_of(declared, collection, query)
+        under = place.key if place else ""
         if facet is not None:
-            if declared.parent_draft is not None and collection.parent is not None and collection.parent.parent is not None:
-                under = collection.parent.parent.key  # look-ups by content go across the names of one workspace
             return await self._store.by_facet(declared.key, facet, under=under, after=after, limit=limit)
         if declared.is_tracked or declared.is_extension or not under:
             return await self._store.below(under, type_name=declared.key, after=after, limit=limit)
@@ -137,6 +138,26 @@ class Lister:
             return found
 
         return look
+
+
+def place_of(declared: ResourceType, collection: Collection, query: Mapping[str, str]) -> ResourceId | None:
+    """Below what a list looks: its collection's parent, but look-ups by content go across the names of one workspace."""
+    parent = collection.parent
+    if declared.finds and declared.finds(query) is not None and declared.parent_draft is not None and parent is not None:
+        return parent.parent or parent
+    return parent
+
+
+def has_token(query: Mapping[str, str]) -> bool:
+    """Whether a page is asked for that goes on from another."""
+    return bool(query.get("$skipToken") or query.get("$skiptoken"))
+
+
+def _is_one_place(declared: ResourceType, collection: Collection, query: Mapping[str, str]) -> bool:
+    """Whether all that is listed lies in the collection itself, so that the store knows it by age."""
+    if declared.finds and declared.finds(query) is not None:
+        return False
+    return not declared.is_tracked or (collection.parent is not None and collection.parent.group_id == collection.parent)
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

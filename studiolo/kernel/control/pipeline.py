@@ -18,7 +18,7 @@ from studiolo.kernel.control.actions import Actions
 from studiolo.kernel.control.drafting import asides, check_preconditions, is_same, leaving, put, written
 from studiolo.kernel.control.holders import Holders, as_found
 from studiolo.kernel.control.judging import Judging, Mark
-from studiolo.kernel.control.lists import Listed, Lister, Sight
+from studiolo.kernel.control.lists import Listed, Lister, Sight, has_token, place_of
 from studiolo.kernel.control.removal import Removal
 from studiolo.kernel.control.steps import DELETE, PROVISION, Steps
 from studiolo.kernel.documents import draft_from, draft_of, encode, patched, resource_of, row_of
@@ -80,8 +80,8 @@ class Control:
         self._patience = patience_seconds
         self._lister = Lister(store)
         self._holders = Holders(catalog, store)
-        self._removal = Removal(catalog, store, gate)
         self._judging = Judging(catalog, store, gate)
+        self._removal = Removal(catalog, store, gate, self._judging)
         actions = Actions(catalog, store, gate, self._judging, self._holders)
         self.act, self.begin = actions.act, actions.begin
         Steps(catalog, store, operations, patience_seconds).register()
@@ -141,7 +141,8 @@ class Control:
         declared = self.catalog.get(collection.type)
         if "list" not in declared.verbs:
             raise NotAllowed(f"'{declared.name}' cannot be listed.")
-        scope = collection.parent.text if collection.parent else "/"
+        place = place_of(declared, collection, query)
+        scope = place.text if place else "/"
         action = declared.permission("read")
         view = await self.gate.visible(caller, action, scope)
         sight = Sight(declared, view, await self.gate.singly(caller, action) if view.is_conditional else None)
@@ -155,7 +156,7 @@ class Control:
             if not is_closed:
                 await self._expect_parent(collection, declared, caller)
             listed = await self._lister.page(declared, collection, query, sight)
-        if is_closed and not sight.has_seen:  # like a collection that is not there
+        if is_closed and not sight.has_seen and not has_token(query):  # like a collection that is not there
             await self.gate.require(caller, action, scope)
         if declared.view is None or declared.lists is not None:
             return listed
@@ -370,7 +371,7 @@ class Control:
         if declared.may_delete is not None:
             await declared.may_delete(old)
         has_children = bool((await self.store.below(row.key, limit=1)).rows)
-        if not caller.is_platform and (has_children or declared.takes_along is not None):
+        if not caller.is_platform and (has_children or declared.takes_along is not None or declared.goes_elsewhere is not None):
             await self._removal.check(caller, declared, old)
         asked = asides(change, await declared.guard(change) if declared.guard else Cleared())
         hold = self._operations.hold_on(row.key)

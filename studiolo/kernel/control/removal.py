@@ -7,8 +7,11 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from studiolo.kernel.control.judging import Judging
 from studiolo.kernel.documents import draft_of, encode, resource_of
-from studiolo.kernel.gate import Gate
+from studiolo.kernel.faults import Denied, Forbidden
+from studiolo.kernel.gate import Gate, refusal
+from studiolo.kernel.ids import parse
 from studiolo.kernel.resource import Caller, Catalog, Change, Demand, JsonObject, Resource, ResourceType
 from studiolo.kernel.store.port import Row, Store
 
@@ -21,10 +24,11 @@ _IN_GROUP: Final = "/subscriptions/s/resourcegroups/g/providers/ns/type".count("
 class Removal:
     """Asks, before a removal begins, whether its caller may remove what goes with the resource."""
 
-    def __init__(self, catalog: Catalog, store: Store, gate: Gate) -> None:
+    def __init__(self, catalog: Catalog, store: Store, gate: Gate, judging: Judging) -> None:
         self._catalog = catalog
         self._store = store
         self._gate = gate
+        self._judging = judging
 
     async def check(self, caller: Caller, declared: ResourceType, going: Resource) -> None:
         """Refuse to remove a resource with which more goes than the caller may remove.
@@ -36,35 +40,59 @@ class Removal:
         Raises:
             Forbidden: the caller may not remove all of it; the fault names the first.
         """
+        try:
+            await self._check(caller, declared, going)
+        except Forbidden as fault:
+            decision = fault.decision
+            if decision is None or await self._judging.may_read(caller, parse(decision.scope)):
+                raise
+            # What the caller may not see is not named: the words are those of the resource that was to go.
+            hidden = decision._replace(scope=going.id.text, ask=None, facts=None)
+            raise refusal(hidden, is_denied=isinstance(fault, Denied)) from None
+
+    async def _check(self, caller: Caller, declared: ResourceType, going: Resource) -> None:
         # Roles go with the scope at which they stand, whoever may take them away by themselves.
         deniable = [each for each in self._catalog if not each.is_extension and await self._gate.may_be_denied(caller, _actions(each))]
+        await self._elsewhere(caller, declared, going)
         await self._along(caller, deniable, declared, going)
         await self._below(caller, deniable, going)
 
     async def _along(self, caller: Caller, deniable: Sequence[ResourceType], declared: ResourceType, going: Resource) -> None:
         for other in await declared.takes_along(going) if declared.takes_along is not None else ():
             await self._gate.demand(caller, _deleting(declared, other))
+            await self._elsewhere(caller, declared, other)
             await self._below(caller, deniable, other)
+
+    async def _elsewhere(self, caller: Caller, declared: ResourceType, going: Resource) -> None:
+        denials = self._catalog.find(_DENIES)
+        if declared.goes_elsewhere is None or denials is None:
+            return
+        for start in await declared.goes_elsewhere(going):
+            async for rows in self._pages(start.rpartition("/")[0], _DENIES):
+                for row in rows:
+                    if row.key.startswith(start):
+                        await self._gate.demand(caller, _deleting(denials, resource_of(row, denials)))
 
     async def _below(self, caller: Caller, deniable: Sequence[ResourceType], going: Resource) -> None:
         only = None if going.type.lower() == _GROUPS else _DENIES
-        async for rows in self._pages(going, only):
+        async for rows in self._pages(going.id.key, only):
             for row in rows:
                 declared = self._catalog.find(row.type)
                 if declared is not None and (row.type == _DENIES or _is_in_group(row, declared)):
                     found = resource_of(row, declared)
                     await self._gate.demand(caller, _deleting(declared, found))
+                    await self._elsewhere(caller, declared, found)
                     await self._along(caller, deniable, declared, found)
         for declared in deniable:
-            async for rows in self._pages(going, declared.key):
+            async for rows in self._pages(going.id.key, declared.key):
                 demands = (each for row in rows for each in _asked(caller, declared, resource_of(row, declared)))
                 for demand in await self._gate.denied(caller, demands):
                     await self._gate.demand(caller, demand)
 
-    async def _pages(self, going: Resource, type_name: str | None) -> AsyncGenerator[Sequence[Row]]:
+    async def _pages(self, above: str, type_name: str | None) -> AsyncGenerator[Sequence[Row]]:
         after: str | None = ""
         while after is not None:
-            page = await self._store.below(going.id.key, type_name=type_name, after=after, limit=_PAGE)
+            page = await self._store.below(above, type_name=type_name, after=after, limit=_PAGE)
             yield page.rows
             after = page.next
             if after is not None:

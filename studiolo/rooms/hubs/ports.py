@@ -88,6 +88,10 @@ class Defaults(Protocol):
         """Make the datastores, model deployments and the like; safe to repeat."""
         ...
 
+    def place(self, workspace: Resource) -> ResourceId:
+        """Where that lies which `furnish` made outside the workspace's own id."""
+        ...
+
     async def clear(self, workspace: Resource) -> None:
         """Remove what `furnish` made outside the workspace's own id; safe to repeat."""
         ...

@@ -33,6 +33,7 @@ def workspaces(service: WorkspaceService) -> ResourceType:
         guard=service.guard,
         provision=service.provision,
         takes_along=service.projects,
+        goes_elsewhere=service.elsewhere,
         retire_first=service.retire_projects,
         retire=service.retire,
         view=service.view,

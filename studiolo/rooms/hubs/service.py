@@ -166,6 +166,16 @@ class WorkspaceService:
             await self.keys.release(workspace)
         await self._identities.retire(workspace.id)
 
+    async def elsewhere(self, workspace: Resource) -> list[str]:
+        """Where that lies which goes with a workspace and not below it: its model account, and its containers in the storage account."""
+        if workspace.kind == kinds.HUB:
+            return []
+        found = [f"{self._defaults.place(workspace).key}/"]
+        with suppress(NotFound):  # its hub is gone
+            account = await self.storage_account(workspace)
+            found.append(f"{account.key}/blobservices/default/containers/{workspace.properties['workspaceId']}-".lower())
+        return found
+
     async def projects(self, hub: Resource) -> list[Resource]:
         """The projects of a hub."""
         return list(await self._resources.by_facet(kinds.TYPE, kinds.by_hub(hub.id.key))) if hub.kind == kinds.HUB else []
