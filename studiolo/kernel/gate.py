@@ -150,7 +150,7 @@ class Gate:
             version, facts = self._version, (await self._grants.facts(caller.oid)).facts
             key = scope_key(scope)
             chain = frozenset(facts.hierarchy.chain(key))
-            found = any(each in chain or each.startswith(f"{key}/") for each in {scope_key(row.scope) for row in facts.assignments})
+            found = any(each in chain or each.startswith(f"{key}/") for each in map(scope_key, {row.scope for row in facts.assignments}))
             if version == self._grants.version():
                 self._holds[question] = found
         return found
@@ -249,13 +249,17 @@ class Gate:
 
         return may
 
-    async def may_be_denied(self, caller: Caller, actions: Iterable[str]) -> bool:
-        """Whether a deny assignment that somebody made, wherever it stands, may deny the caller one of these actions."""
+    async def deniable(self, caller: Caller) -> Callable[[Iterable[str]], bool]:
+        """Whether a deny assignment that somebody made, wherever it stands, may deny the caller one of some actions."""
         facts = await self._grants.facts(caller.oid)
         made = [deny for deny in facts.facts.denies if not deny.is_system_protected and facts.is_denied_by(deny)]
         scopes, ids = {scope_key(deny.scope) for deny in made}, {deny.id for deny in made}
-        here = (facts.local(scope, ("control", action_key(action), ())) for action in actions for scope in scopes)
-        return any(term.id in ids for local in here for term in (*local.denies, *local.here))
+
+        def may_be(actions: Iterable[str]) -> bool:
+            here = (facts.local(scope, ("control", action_key(action), ())) for action in actions for scope in scopes)
+            return any(term.id in ids for local in here for term in (*local.denies, *local.here))
+
+        return may_be
 
     async def denied(self, caller: Caller, demands: Iterable[Demand]) -> list[Demand]:
         """Which of these demands a deny assignment stands against; the lack of a grant counts for nothing."""

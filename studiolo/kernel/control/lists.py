@@ -95,7 +95,8 @@ class Lister:
         return Listed([r.doc for r in rows], None, rows)
 
     def _by_key(self, declared: ResourceType, collection: Collection, query: Mapping[str, str], after: str, scan: int) -> _Look:
-        facet = declared.finds(query) if declared.finds else None
+        facet, place = declared.finds(query) if declared.finds else None, place_of(declared, collection, query)
+        under = place.key if place else ""
         at: str | None = after
 
         async def look() -> Sequence[Row]:
@@ -104,17 +105,13 @@ class Lister:
                 return ()
             if at != after:
                 await asyncio.sleep(0)
-            found = await self._scan(declared, collection, query, facet, at, scan)
+            found = await self._scan(declared, collection, under, facet, at, scan)
             at, scan = found.next, _SCAN
             return found.rows
 
         return look
 
-    async def _scan(
-        self, declared: ResourceType, collection: Collection, query: Mapping[str, str], facet: str | None, after: str, limit: int
-    ) -> Page:
-        place = place_of(declared, collection, query)
-        under = place.key if place else ""
+    async def _scan(self, declared: ResourceType, collection: Collection, under: str, facet: str | None, after: str, limit: int) -> Page:
         if facet is not None:
             return await self._store.by_facet(declared.key, facet, under=under, after=after, limit=limit)
         if declared.is_tracked or declared.is_extension or not under:

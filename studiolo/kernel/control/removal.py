@@ -51,8 +51,9 @@ class Removal:
             raise refusal(hidden, is_denied=isinstance(fault, Denied)) from None
 
     async def _check(self, caller: Caller, declared: ResourceType, going: Resource) -> None:
+        may_be_denied = await self._gate.deniable(caller)
         # Roles go with the scope at which they stand, whoever may take them away by themselves.
-        deniable = [each for each in self._catalog if not each.is_extension and await self._gate.may_be_denied(caller, _actions(each))]
+        deniable = [each for each in self._catalog if not each.is_extension and may_be_denied(_actions(each))]
         await self._elsewhere(caller, declared, going)
         await self._along(caller, deniable, declared, going)
         await self._below(caller, deniable, going)
